@@ -9,4 +9,13 @@
  * ```
  */
 export { sharedPath, skipWithout } from './shared-data.ts'
+export {
+  type ComplianceOptions,
+  type DatagramSubject,
+  datagramTransportCompliance,
+  type RegisterTest,
+  type StreamSubject,
+  streamTransportCompliance,
+} from './transport-compliance.ts'
 export { verifies } from './verifies.ts'
+export { VirtualClock } from './virtual-clock.ts'

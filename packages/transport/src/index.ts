@@ -1,1 +1,59 @@
-export {}
+/**
+ * Carries bytes between agents: the `StreamTransport` and `DatagramTransport` ports and their implementations.
+ *
+ * ```ts
+ * import { memory, tcp, transports } from '@myelin/transport'
+ *
+ * const transport = transports([tcp(), memory()])
+ * const stranger = { drain: () => {}, end: () => {}, closed: () => {} }
+ * await using listener = await transport.listen('/ip4/127.0.0.1/tcp/0', (stream) => {
+ *   stream.attach({ ...stranger, data: (chunk) => stream.write(chunk), end: () => stream.end() })
+ * })
+ * const stream = await transport.dial(listener.addresses[0] ?? '')
+ * const closed = new Promise<void>((resolve) => {
+ *   stream.attach({ ...stranger, data: (chunk) => console.log(chunk.length), closed: () => resolve() })
+ * })
+ * stream.write(new TextEncoder().encode('hello'))
+ * stream.end()
+ * await closed
+ * ```
+ */
+export {
+  type Address,
+  type AddressFault,
+  addressFaults,
+  ipcAddress,
+  ipcPath,
+  memoryName,
+  parseAddress,
+  pipePath,
+  splitPeer,
+  type TcpEndpoint,
+  tcpAddress,
+  tcpEndpoint,
+  unnamedAddress,
+} from './address.ts'
+export { type DialDeadlineOptions, dialWithDeadline } from './dial-deadline.ts'
+export { TransportError, type TransportErrorCode } from './errors.ts'
+export { type IpcOptions, ipc } from './ipc.ts'
+export {
+  type MemoryDoor,
+  MemoryNetwork,
+  type MemoryNetworkOptions,
+  type MemoryOptions,
+  memory,
+  memoryDatagram,
+} from './memory.ts'
+export type {
+  ByteStream,
+  ByteStreamHandlers,
+  DatagramHandlers,
+  DatagramSocket,
+  DatagramTransport,
+  DialOptions,
+  Listener,
+  StreamTransport,
+  Transport,
+} from './ports.ts'
+export { type TcpOptions, tcp } from './tcp.ts'
+export { transports } from './transports.ts'

@@ -1,0 +1,155 @@
+// Authenticated encryption over node:crypto: one table of algorithms, one shape for all.
+// ChaCha20-Poly1305 (RFC 8439), AES-256-GCM (NIST SP 800-38D, 96-bit nonces only), AES-256-GCM-SIV
+// (RFC 8452) and XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 §2.3: HChaCha20 makes a subkey, RFC
+// 8439 does the rest).
+//
+// Sealed bytes are ciphertext ‖ tag (16 bytes). `open` answers a forgery with undefined; wrong key
+// or nonce lengths are the caller's fault and throw. Nonces are the caller's to keep unique per
+// key.
+
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { utf8Encode } from '@myelin/base'
+import { hchacha } from '@noble/ciphers/chacha.js'
+import { requireLength } from './errors.ts'
+import { aeadTagBytes } from './limits.ts'
+
+export type AeadName = 'chacha20-poly1305' | 'aes-256-gcm' | 'xchacha20-poly1305'
+
+export interface Aead<Name extends string = AeadName> {
+  readonly name: Name
+  readonly keyBytes: 32
+  readonly nonceBytes: number
+  readonly tagBytes: 16
+  /** Ciphertext ‖ tag, in new memory. */
+  seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Uint8Array
+  /** The plaintext in new memory, or undefined when the input is not what was sealed. */
+  open(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    sealed: Uint8Array,
+    ad: Uint8Array,
+  ): Uint8Array | undefined
+  /**
+   * Writes ciphertext ‖ tag to `target` at `offset` and returns their length. `plaintext` may lie
+   * in `target`, overlapping or not.
+   */
+  sealInto(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    ad: Uint8Array,
+    target: Uint8Array,
+    offset: number,
+  ): number
+}
+
+const tagOptions = { authTagLength: aeadTagBytes } as const
+
+export const chacha20Poly1305: Aead<'chacha20-poly1305'> = aeadOf('chacha20-poly1305', 12)
+export const aes256Gcm: Aead<'aes-256-gcm'> = aeadOf('aes-256-gcm', 12)
+/** Nonce-misuse resistant, for keys whose nonces cannot be counted (wrapping keys at rest). */
+export const aes256GcmSiv: Aead<'aes-256-gcm-siv'> = aeadOf('aes-256-gcm-siv', 12)
+
+export const xchacha20Poly1305: Aead<'xchacha20-poly1305'> = {
+  name: 'xchacha20-poly1305',
+  keyBytes: 32,
+  nonceBytes: 24,
+  tagBytes: 16,
+  seal(key, nonce, plaintext, ad) {
+    const sealed = new Uint8Array(plaintext.length + aeadTagBytes)
+    this.sealInto(key, nonce, plaintext, ad, sealed, 0)
+    return sealed
+  },
+  open(key, nonce, sealed, ad) {
+    deriveXChaChaKey(key, nonce)
+    const plaintext = chacha20Poly1305.open(subkey, subnonce, sealed, ad)
+    subkeyWords.fill(0)
+    return plaintext
+  },
+  sealInto(key, nonce, plaintext, ad, target, offset) {
+    deriveXChaChaKey(key, nonce)
+    const length = chacha20Poly1305.sealInto(subkey, subnonce, plaintext, ad, target, offset)
+    subkeyWords.fill(0)
+    return length
+  },
+}
+
+const aeads: Readonly<Record<AeadName, Aead>> = {
+  'chacha20-poly1305': chacha20Poly1305,
+  'aes-256-gcm': aes256Gcm,
+  'xchacha20-poly1305': xchacha20Poly1305,
+}
+
+export function aead(name: AeadName): Aead {
+  return aeads[name]
+}
+
+function aeadOf<Name extends string>(name: Name, nonceBytes: number): Aead<Name> {
+  // All names go one way through Node; its types know this shape for GCM.
+  const cipherName = name as string as 'aes-256-gcm'
+  return {
+    name,
+    keyBytes: 32,
+    nonceBytes,
+    tagBytes: 16,
+    seal(key, nonce, plaintext, ad) {
+      const sealed = new Uint8Array(plaintext.length + aeadTagBytes)
+      this.sealInto(key, nonce, plaintext, ad, sealed, 0)
+      return sealed
+    },
+    open(key, nonce, sealed, ad) {
+      checkLengths(name, nonceBytes, key, nonce)
+      const length = sealed.length - aeadTagBytes
+      if (length < 0) return undefined
+      const decipher = createDecipheriv(cipherName, key, nonce, tagOptions)
+      if (ad.length > 0) decipher.setAAD(ad)
+      decipher.setAuthTag(sealed.subarray(length))
+      try {
+        const plaintext = decipher.update(sealed.subarray(0, length))
+        decipher.final()
+        // A plain view: a Buffer's `slice` would share memory where a Uint8Array's copies.
+        return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length)
+      } catch {
+        return undefined
+      }
+    },
+    sealInto(key, nonce, plaintext, ad, target, offset) {
+      checkLengths(name, nonceBytes, key, nonce)
+      const cipher = createCipheriv(cipherName, key, nonce, tagOptions)
+      if (ad.length > 0) cipher.setAAD(ad)
+      target.set(cipher.update(plaintext), offset)
+      cipher.final()
+      target.set(cipher.getAuthTag(), offset + plaintext.length)
+      return plaintext.length + aeadTagBytes
+    },
+  }
+}
+
+function checkLengths(name: string, nonceBytes: number, key: Uint8Array, nonce: Uint8Array): void {
+  if (key.length !== 32) requireLength(key, 32, `the key of ${name}`)
+  if (nonce.length !== nonceBytes) requireLength(nonce, nonceBytes, `the nonce of ${name}`)
+}
+
+// Scratch of deriveXChaChaKey, reused: each use fills it, calls OpenSSL and wipes it without giving
+// way.
+const subkeyWords = new Uint32Array(8)
+const subkey = new Uint8Array(subkeyWords.buffer)
+const subnonce = new Uint8Array(12)
+const keyWords = new Uint32Array(8)
+const nonceWords = new Uint32Array(4)
+/** The constant of RFC 8439 §2.3, as words in the order of the host like the others. */
+const sigma = new Uint32Array(utf8Encode('expand 32-byte k').slice().buffer)
+const keyBytesView = new Uint8Array(keyWords.buffer)
+const nonceBytesView = new Uint8Array(nonceWords.buffer)
+
+/**
+ * draft-irtf-cfrg-xchacha-03 §2.3: the subkey from the first 16 bytes, a nonce of 0^4 ‖ the last 8.
+ */
+function deriveXChaChaKey(key: Uint8Array, nonce: Uint8Array): void {
+  checkLengths('xchacha20-poly1305', 24, key, nonce)
+  keyBytesView.set(key)
+  nonceBytesView.set(nonce.subarray(0, 16))
+  hchacha(sigma, keyWords, nonceWords, subkeyWords)
+  keyWords.fill(0)
+  subnonce.set(nonce.subarray(16), 4)
+}

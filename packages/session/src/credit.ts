@@ -1,0 +1,69 @@
+// Flow control by credit, as in QUIC (RFC 9000 §4): the receiver grants a limit on all bytes ever sent, the
+// sender stays below it. Pure counters; used for the session and for each stream.
+
+/** The sender's view of what the peer grants. */
+export class SendCredit {
+  #limit = 0
+  #used = 0
+
+  get available(): number {
+    return this.#limit - this.#used
+  }
+
+  /** A peer can raise the limit, never lower it. */
+  raise(limit: number): void {
+    if (limit > this.#limit) this.#limit = limit
+  }
+
+  use(bytes: number): void {
+    this.#used += bytes
+  }
+}
+
+/** The receiver's view of what it granted. */
+export class ReceiveCredit {
+  readonly #window: number
+  #granted: number
+  #received = 0
+  #released = 0
+  #extra = 0
+
+  constructor(window: number) {
+    this.#window = window
+    this.#granted = window
+  }
+
+  /** Received and not yet released. */
+  get heldBytes(): number {
+    return this.#received - this.#released
+  }
+
+  /** False: the peer sent more than it was granted. */
+  receive(bytes: number): boolean {
+    this.#received += bytes
+    return this.#received <= this.#granted
+  }
+
+  /** The application has taken these bytes. Returns the limit to announce, or 0 while it is not worth it. */
+  release(bytes: number): number {
+    this.#released += bytes
+    return this.#grant()
+  }
+
+  /**
+   * Widens (or, negative, narrows again) the window for bytes that are bounded elsewhere, such as a large
+   * message in reassembly, which could otherwise never be completed.
+   */
+  extend(bytes: number): number {
+    this.#extra += bytes
+    return this.#grant()
+  }
+
+  #grant(): number {
+    const limit = this.#released + this.#extra + this.#window
+    // A quarter of the window at a time keeps announcements rare.
+    if (limit - this.#granted < this.#window / 4) return 0
+    this.#granted = limit
+    return limit
+  }
+}

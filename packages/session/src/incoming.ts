@@ -1,0 +1,57 @@
+// A message that arrived. Whoever handles it calls `release` when done: that is what grants the sender new
+// credit, so a slow handler slows its sender and nobody else.
+
+import type { Priority } from './outbox.ts'
+
+/** What a message needs from its session. */
+export interface MessageOwner {
+  releaseMessage(costBytes: number): void
+  reply(id: number, type: string, payload: Uint8Array, priority: Priority): boolean
+  replyFailure(id: number, code: number, message: string): boolean
+}
+
+export type MessageKind = 'message' | 'request' | 'response'
+
+export class IncomingMessage {
+  readonly kind: MessageKind
+  /** The type's name. */
+  readonly type: string
+  /** Unique among the messages of its sender in this session, until the counter of 2^32 wraps. */
+  readonly id: number
+  readonly priority: Priority
+  /** When it was sent, by the clock of the session's initiator; wall-clock milliseconds. */
+  readonly timestampMs: number
+  /** A view of the record it came in, or of its own memory. It may be kept. */
+  readonly payload: Uint8Array
+  readonly #owner: MessageOwner
+  #costBytes: number
+
+  constructor(owner: MessageOwner, fields: Omit<IncomingMessage, 'release' | 'reply' | 'fail'>, costBytes: number) {
+    this.#owner = owner
+    this.kind = fields.kind
+    this.type = fields.type
+    this.id = fields.id
+    this.priority = fields.priority
+    this.timestampMs = fields.timestampMs
+    this.payload = fields.payload
+    this.#costBytes = costBytes
+  }
+
+  /** The message has been dealt with. Further calls do nothing. */
+  release(): void {
+    const cost = this.#costBytes
+    if (cost === 0) return
+    this.#costBytes = 0
+    this.#owner.releaseMessage(cost)
+  }
+
+  /** Answers a request. False: the send queue is above its mark, or the session is gone. */
+  reply(payload: Uint8Array, type: string = this.type): boolean {
+    return this.#owner.reply(this.id, type, payload, this.priority)
+  }
+
+  /** Answers a request with a failure: a number of the application's table and one line of text. */
+  fail(code: number, message: string): boolean {
+    return this.#owner.replyFailure(this.id, code, message)
+  }
+}

@@ -1,0 +1,61 @@
+// The bounds of a session, in bytes, counts and milliseconds, and how they depend on each other.
+
+import { assert, kib, mib, packetPayloadBytesMax, recordBytesMax } from '@myelin/base'
+
+/** Frames of one record before compression and sealing. */
+export { recordBytesMax }
+
+/** Largest handshake message, by Noise (rev 34 §3). */
+export const handshakeBytesMax = 65_535
+/** Join token secret and certificates in the last handshake message. */
+export const handshakeTokenBytesMax = 64
+
+/** Handshake nonces that are remembered (R136). */
+export const noncesRemembered = 10_000
+/** Allowed difference between the peers' clocks (R135). */
+export const timestampWindowMs = 5_000
+export const handshakeTimeoutMs = 10_000
+
+/** Bytes in flight and unread that a receiver grants for the whole session. */
+export const dataWindowBytes = 4 * mib
+/** … and for one stream. */
+export const streamWindowBytes = 512 * kib
+/** Streams that a peer may hold open at once. */
+export const streamsMax = 1024
+/** Largest message, reassembled (R131). */
+export const messageBytesMax = packetPayloadBytesMax
+/** Bytes of messages that are being reassembled, all together. */
+export const reassemblyBytesMax = 2 * messageBytesMax
+/** Messages that are being reassembled at once. */
+export const reassembliesMax = 256
+
+/** Queued bytes above which a sender is told to wait. */
+export const sendHighWaterBytes = 1 * mib
+/** Queued bytes above which a message is refused. */
+export const sendQueueBytesMax = 2 * messageBytesMax
+/** Queued bytes above which a stream's writer is told to wait. */
+export const streamHighWaterBytes = 256 * kib
+
+export const requestsPendingMax = 65_536
+export const requestTimeoutMs = 60_000
+/** Custom type names that one side may define. */
+export const typesMax = 1024
+/** First type id for names that the peers define; lower ids are built in. */
+export const customTypeIdFirst = 64
+
+/** Key rotation (R029). */
+export const rekeyMessages = 1_000_000
+export const rekeyMs = 24 * 3_600_000
+/** Well below 2^24.5 full records, the bound for AES-GCM (RFC 8446 §5.5). */
+export const rekeyBytes = 64 * 1024 * mib
+
+/** Heartbeat (R140, R141). */
+export const heartbeatIntervalMs = 30_000
+export const heartbeatMissesMax = 4
+/** How long a closing session waits for its last bytes to leave. */
+export const closeTimeoutMs = 2_000
+
+assert(dataWindowBytes >= 4 * recordBytesMax, 'the window must hold some records')
+assert(streamWindowBytes <= dataWindowBytes, 'one stream cannot use more than the session')
+assert(rekeyBytes / recordBytesMax < 2 ** 24, 'keys rotate before the AEAD bound')
+assert(sendHighWaterBytes < sendQueueBytesMax, 'a sender is told to wait before it is refused')

@@ -1,0 +1,52 @@
+// Pings that wait for their pong. A nonce is a counter: inside sealed records nobody can guess or forge it.
+
+import type { Clock } from '@myelin/base'
+import type { SessionError } from './errors.ts'
+
+const nonceBytes = 8
+/** Pings in flight; the oldest is forgotten beyond, as if its pong were lost. */
+const pingsMax = 64
+
+interface Waiting {
+  readonly sentMs: number
+  readonly resolve: (roundTripMs: number) => void
+  readonly reject: (error: SessionError) => void
+}
+
+export class Pings {
+  readonly #clock: Clock
+  // Made with the first ping: most sessions are too busy to need one.
+  #waiting: Map<number, Waiting> | undefined
+  #next = 1
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  start(): { nonce: Uint8Array; answer: Promise<number> } {
+    this.#waiting ??= new Map()
+    const number = this.#next
+    this.#next += 1
+    if (this.#waiting.size >= pingsMax) this.#waiting.delete(this.#waiting.keys().next().value as number)
+    const nonce = new Uint8Array(nonceBytes)
+    new DataView(nonce.buffer).setFloat64(0, number)
+    const answer = new Promise<number>((resolve, reject) => {
+      this.#waiting?.set(number, { sentMs: this.#clock.monotonicMs(), resolve, reject })
+    })
+    return { nonce, answer }
+  }
+
+  /** A pong that answers no ping is ignored. */
+  answer(nonce: Uint8Array): void {
+    const number = new DataView(nonce.buffer, nonce.byteOffset, nonceBytes).getFloat64(0)
+    const waiting = this.#waiting?.get(number)
+    if (waiting === undefined) return
+    this.#waiting?.delete(number)
+    waiting.resolve(this.#clock.monotonicMs() - waiting.sentMs)
+  }
+
+  failAll(error: SessionError): void {
+    for (const waiting of this.#waiting?.values() ?? []) waiting.reject(error)
+    this.#waiting = undefined
+  }
+}

@@ -1,0 +1,83 @@
+// The way in: message frames into whole messages, under the credit that was granted. What it cannot accept
+// it names by the code that ends the session.
+
+import { messageFlags, messageHeaderBytes, messagePartHeaderBytes } from '@myelin/wire'
+import { ReceiveCredit } from './credit.ts'
+import type { SessionErrorCode } from './errors.ts'
+import { type Assembled, Reassembly, type ReassemblyFault } from './reassembly.ts'
+
+export interface ReceiverOptions {
+  readonly dataWindowBytes: number
+  readonly messageBytesMax: number
+  /** A new limit on all data is to be told to the peer. */
+  announce(limit: number): void
+}
+
+export class Receiver {
+  messagesReceived = 0
+  readonly #options: ReceiverOptions
+  readonly #credit: ReceiveCredit
+  readonly #reassembly: Reassembly
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+    this.#credit = new ReceiveCredit(options.dataWindowBytes)
+    this.#reassembly = new Reassembly(options.messageBytesMax)
+  }
+
+  /** Bytes received and not yet released. */
+  get heldBytes(): number {
+    return this.#credit.heldBytes
+  }
+
+  /** Counts bytes of streams. False: more than was granted. */
+  receive(bytes: number): boolean {
+    return this.#credit.receive(bytes)
+  }
+
+  release(bytes: number): void {
+    this.#announce(this.#credit.release(bytes))
+  }
+
+  /** A whole message, nothing yet, or the code of a violation. */
+  message(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): Assembled | SessionErrorCode | undefined {
+    const costBytes = messageHeaderBytes + payload.length
+    if (!this.#credit.receive(costBytes)) return 'SESSION_FLOW_CONTROL'
+    if ((flags & messageFlags.more) === 0) {
+      if (payload.length > this.#options.messageBytesMax) return 'SESSION_MESSAGE_TOO_LARGE'
+      this.messagesReceived += 1
+      return { flags, typeId, id, timestamp, payload, costBytes }
+    }
+    const fault = this.#reassembly.start({ flags, typeId, id, timestamp, payload }, costBytes)
+    if (fault !== undefined) return codeOf(fault)
+    this.#announce(this.#credit.extend(costBytes))
+    return undefined
+  }
+
+  messagePart(flags: number, id: number, payload: Uint8Array): Assembled | SessionErrorCode | undefined {
+    const costBytes = messagePartHeaderBytes + payload.length
+    if (!this.#credit.receive(costBytes)) return 'SESSION_FLOW_CONTROL'
+    const outcome = this.#reassembly.add(flags, id, payload, costBytes)
+    if (typeof outcome === 'string') return codeOf(outcome)
+    if (outcome === undefined) {
+      this.#announce(this.#credit.extend(costBytes))
+      return undefined
+    }
+    // The message leaves reassembly: from now on it counts against the window until it is released.
+    this.#announce(this.#credit.extend(costBytes - outcome.costBytes))
+    this.messagesReceived += 1
+    return outcome
+  }
+
+  clear(): void {
+    this.#reassembly.clear()
+  }
+
+  #announce(limit: number): void {
+    if (limit > 0) this.#options.announce(limit)
+  }
+}
+
+function codeOf(fault: ReassemblyFault): SessionErrorCode {
+  return fault === 'too_large' ? 'SESSION_MESSAGE_TOO_LARGE' : 'SESSION_PROTOCOL'
+}

@@ -1,0 +1,127 @@
+// The way out: messages into frames, as far as the peer's credit and the transport allow; the rest waits in
+// the outbox. A message that finds the way free is written straight into the open record.
+
+import { messageFlags, messageHeaderBytes, messagePartHeaderBytes, writeMessageHeader, writeMessagePartHeader } from '@myelin/wire'
+import { SendCredit } from './credit.ts'
+import { SessionError } from './errors.ts'
+import { sendHighWaterBytes } from './limits.ts'
+import { Outbox, type QueuedMessage } from './outbox.ts'
+import { type RecordWriter, recordRoom } from './record-writer.ts'
+
+/** The other kind of traffic that shares the way: sends one frame, or says that it cannot. */
+export interface StreamSource {
+  sendOne(writer: RecordWriter, credit: SendCredit): boolean
+}
+
+export interface MessageHead {
+  /** Kind and priority bits. */
+  readonly flags: number
+  readonly typeId: number
+  readonly id: number
+  readonly timestamp: number
+}
+
+export class Sender {
+  readonly credit = new SendCredit()
+  messagesSent = 0
+  readonly #writer: RecordWriter
+  readonly #streams: StreamSource
+  readonly #outbox = new Outbox()
+  readonly #onDrain: () => void
+  #wantsDrain = false
+  #isPumping = false
+  #isStreamTurn = false
+
+  constructor(writer: RecordWriter, streams: StreamSource, onDrain: () => void) {
+    this.#writer = writer
+    this.#streams = streams
+    this.#onDrain = onDrain
+  }
+
+  get queuedBytes(): number {
+    return this.#outbox.bytes
+  }
+
+  get isEmpty(): boolean {
+    return this.#outbox.isEmpty
+  }
+
+  /** False: above the mark, wait for drain. Throws `SESSION_QUEUE_FULL` far above it. */
+  send(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): boolean {
+    this.messagesSent += 1
+    const frameBytes = messageHeaderBytes + payload.length
+    const writer = this.#writer
+    if (this.#outbox.isEmpty && !writer.isBlocked && frameBytes <= recordRoom && frameBytes <= this.credit.available) {
+      const target = writer.begin(frameBytes)
+      const body = writeMessageHeader(target, writer.offset, flags, typeId, id, timestamp, payload.length)
+      target.set(payload, body)
+      this.credit.use(frameBytes)
+      writer.commit(body + payload.length, 1)
+      return true
+    }
+    this.#queue({ flags, typeId, id, timestamp, payload, offset: 0 })
+    this.pump()
+    if (this.#outbox.bytes < sendHighWaterBytes) return true
+    this.#wantsDrain = true
+    return false
+  }
+
+  /** Sends what credit and transport allow: urgent messages, then messages and streams in turn, then low. */
+  pump(): void {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    while (!this.#writer.isBlocked && this.#pumpOne()) {}
+    this.#isPumping = false
+    if (this.#wantsDrain && this.#outbox.bytes < sendHighWaterBytes / 2) {
+      this.#wantsDrain = false
+      this.#onDrain()
+    }
+  }
+
+  clear(): void {
+    this.#outbox.clear()
+    this.#wantsDrain = false
+  }
+
+  #queue(message: QueuedMessage): void {
+    const priority = (message.flags & messageFlags.priorityMask) >> messageFlags.priorityShift
+    if (this.#outbox.push(message, priority)) return
+    this.#wantsDrain = true
+    throw new SessionError('SESSION_QUEUE_FULL', 'the peer reads too slowly and the send queue is full; wait for drain', {
+      kind: 'recoverable',
+    })
+  }
+
+  #pumpOne(): boolean {
+    const urgent = this.#outbox.peek(true)
+    if (urgent !== undefined) return this.#sendPart(urgent)
+    this.#isStreamTurn = !this.#isStreamTurn
+    if (this.#isStreamTurn && this.#streams.sendOne(this.#writer, this.credit)) return true
+    const message = this.#outbox.peek(false)
+    if (message !== undefined && this.#sendPart(message)) return true
+    return !this.#isStreamTurn && this.#streams.sendOne(this.#writer, this.credit)
+  }
+
+  /** Sends the message's next part, as much as record and credit hold. */
+  #sendPart(message: QueuedMessage): boolean {
+    const writer = this.#writer
+    const isFirst = message.offset === 0
+    const head = isFirst ? messageHeaderBytes : messagePartHeaderBytes
+    const rest = message.payload.length - message.offset
+    // A small remainder of room is not worth a part of a large message.
+    if (writer.roomBytes < Math.min(head + rest, recordRoom / 4)) writer.flush()
+    if (writer.isBlocked) return false
+    const bytes = Math.min(rest, writer.roomBytes - head, this.credit.available - head)
+    if (bytes < 0 || (bytes === 0 && rest > 0)) return false
+    const more = bytes < rest ? messageFlags.more : 0
+    const target = writer.begin(head + bytes)
+    const body = isFirst
+      ? writeMessageHeader(target, writer.offset, message.flags | more, message.typeId, message.id, message.timestamp, bytes)
+      : writeMessagePartHeader(target, writer.offset, (message.flags & messageFlags.response) | more, message.id, bytes)
+    target.set(message.payload.subarray(message.offset, message.offset + bytes), body)
+    this.credit.use(head + bytes)
+    this.#outbox.advance(message, bytes)
+    writer.commit(body + bytes, isFirst ? 1 : 0)
+    return true
+  }
+}

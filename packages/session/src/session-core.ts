@@ -1,0 +1,513 @@
+// The session behind its interface: sealed records in both directions, and over them messages, requests and
+// streams under flow control.
+//
+// The path of a message out: post -> frame -> record -> compress? -> seal -> packet -> write. In is the exact
+// inverse. Nothing on it allocates per message but the message itself; a record costs one AEAD call.
+
+import type { PeerRecord } from '@myelin/identity'
+import {
+  decompress,
+  encodeFrame,
+  type FrameSink,
+  messageFlags,
+  type PacketFault,
+  packetFlags,
+  readFrames,
+  type SettingsFrame,
+  streamHeaderBytes,
+} from '@myelin/wire'
+import type { Connection, Phase } from './connection.ts'
+import { closeCodes, codeOfNumber, refusal, SessionError, type SessionErrorCode } from './errors.ts'
+import type { Established } from './handshake.ts'
+import { type Heartbeat, heartbeat } from './heartbeat.ts'
+import { IncomingMessage, type MessageKind, type MessageOwner } from './incoming.ts'
+import { recordBytesMax, streamsMax, streamWindowBytes } from './limits.ts'
+import type { Agreement, HandshakePattern } from './negotiation.ts'
+import { type Priority, priorities, priorityNumbers } from './outbox.ts'
+import { Pings } from './pings.ts'
+import type { Assembled } from './reassembly.ts'
+import { Receiver } from './receiver.ts'
+import { RecordOpener, RecordSealer, tagBytes } from './record-cipher.ts'
+import { RecordWriter } from './record-writer.ts'
+import { decodeFailure, encodeFailure } from './request-failure.ts'
+import { type RequestOptions, Requests } from './requests.ts'
+import { Sender } from './sender.ts'
+import type { SendOptions, Session, SessionStats } from './session.ts'
+import type { SessionEnvironment, SessionHandlers } from './session-options.ts'
+import type { SessionStream } from './session-stream.ts'
+import { type StreamSession, StreamTable } from './stream-table.ts'
+import { TypeNames } from './type-names.ts'
+
+export interface SessionParameters {
+  readonly isInitiator: boolean
+  readonly roles: readonly string[]
+  readonly handlers: SessionHandlers
+}
+
+export class SessionCore implements Session, Phase, FrameSink, MessageOwner, StreamSession {
+  readonly peer: PeerRecord
+  readonly agreement: Agreement
+  readonly pattern: HandshakePattern
+  readonly transcript: Uint8Array
+  readonly isInitiator: boolean
+  readonly roles: readonly string[]
+  /** Resolves when the peer has accepted us; rejects when it refuses. */
+  readonly confirmed: Promise<void>
+  readonly #environment: SessionEnvironment
+  readonly #connection: Connection
+  readonly #handlers: SessionHandlers
+  readonly #writer: RecordWriter
+  readonly #opener: RecordOpener
+  readonly #types: TypeNames
+  readonly #sender: Sender
+  readonly #receiver: Receiver
+  readonly #requests: Requests
+  readonly #streams: StreamTable
+  readonly #pings: Pings
+  readonly #epochMs: number
+  readonly #heartbeat: Heartbeat
+  readonly #gone = Promise.withResolvers<void>()
+  readonly #confirmation = Promise.withResolvers<void>()
+  #state: 'open' | 'closing' | 'closed' = 'open'
+  #error: SessionError | undefined
+  #isConfirmed = false
+  #nextId = 0
+  #lastHeardMs: number
+  #peerMessageBytesMax = 0
+  #rekeysReceived = 0
+
+  constructor(
+    environment: SessionEnvironment,
+    connection: Connection,
+    established: Established,
+    { isInitiator, roles, handlers }: SessionParameters,
+  ) {
+    const { clock, buffers, rekey, compressionThresholdBytes, dataWindowBytes, messageBytesMax } = environment
+    const { agreement, secrets } = established
+    this.#environment = environment
+    this.#connection = connection
+    this.#handlers = handlers
+    this.peer = established.peer
+    this.agreement = agreement
+    this.pattern = established.pattern
+    this.transcript = established.transcript
+    this.isInitiator = isInitiator
+    this.roles = roles
+    this.#epochMs = established.epochMs
+    this.#opener = new RecordOpener(agreement.suite, secrets.receive)
+    const sealer = new RecordSealer(agreement.suite, secrets.send)
+    const { stream } = connection
+    const { compression } = agreement
+    this.#writer = new RecordWriter({ stream, sealer, buffers, clock, compression, compressionThresholdBytes, rekey })
+    this.#types = new TypeNames(environment.builtInTypes)
+    this.#streams = new StreamTable(this, isInitiator)
+    this.#sender = new Sender(this.#writer, this.#streams, () => this.#handlers.drain?.(this))
+    this.#receiver = new Receiver({ dataWindowBytes, messageBytesMax, announce: (limit) => this.control(encodeFrame.maxData(limit)) })
+    this.#requests = new Requests(clock)
+    this.#pings = new Pings(clock)
+    this.#lastHeardMs = clock.monotonicMs()
+    this.confirmed = this.#confirmation.promise
+    this.confirmed.catch(() => {})
+    this.#heartbeat = this.#startHeartbeat()
+    connection.decoder.payloadBytesMax = recordBytesMax + tagBytes
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.stream.remoteAddress
+  }
+
+  get transport(): string {
+    return this.#connection.stream.transport
+  }
+
+  get stats(): SessionStats {
+    return {
+      messagesSent: this.#sender.messagesSent,
+      messagesReceived: this.#receiver.messagesReceived,
+      bytesSent: this.#writer.bytes,
+      bytesReceived: this.#connection.receivedBytes,
+      recordsSent: this.#writer.records,
+      rekeysSent: this.#writer.rekeys,
+      rekeysReceived: this.#rekeysReceived,
+      streamsOpen: this.#streams.openCount,
+      requestsPending: this.#requests.pendingCount,
+      queuedBytes: this.#sender.queuedBytes,
+      heldBytes: this.#receiver.heldBytes,
+    }
+  }
+
+  // ── The user's side ────────────────────────────────────────────────────────────────────────────────────
+
+  post(type: string, payload: Uint8Array, options?: SendOptions): boolean {
+    return this.#send(type, payload, 0, this.#takeId(), options?.priority)
+  }
+
+  async request(
+    type: string,
+    payload: Uint8Array,
+    options: RequestOptions & SendOptions = {},
+  ): Promise<IncomingMessage> {
+    if (this.#requests.isFull) {
+      const message = 'too many requests wait for their response; wait for some'
+      throw new SessionError('SESSION_REQUESTS_FULL', message, { kind: 'recoverable' })
+    }
+    options.signal?.throwIfAborted()
+    const id = this.#takeId()
+    this.#send(type, payload, messageFlags.request, id, options.priority)
+    return await this.#requests.wait(id, options)
+  }
+
+  openStream(type: string): SessionStream {
+    this.#requireOpen()
+    const stream = this.#streams.open(type)
+    this.#streams.ready(stream)
+    return stream
+  }
+
+  ping(): Promise<number> {
+    this.#requireOpen()
+    const { nonce, answer } = this.#pings.start()
+    this.control(encodeFrame.ping(nonce))
+    return answer
+  }
+
+  close(code: 'SESSION_CLOSED' | 'SESSION_GOING_AWAY' = 'SESSION_CLOSED', reason = ''): Promise<void> {
+    if (this.#state === 'open') {
+      this.#state = 'closing'
+      this.#error = refusal(code, { detail: reason, kind: 'recoverable' })
+      this.#environment.clock.setTimer(this.#environment.closeTimeoutMs, () => this.#finishClosing())
+      this.pump()
+    }
+    return this.#gone.promise
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #send(type: string, payload: Uint8Array, flags: number, id: number, priority: Priority = 'normal'): boolean {
+    this.#requireOpen()
+    if (this.#peerMessageBytesMax !== 0 && payload.length > this.#peerMessageBytesMax) {
+      const message = `a message of ${payload.length} bytes exceeds the peer's limit of ${this.#peerMessageBytesMax}; send a stream`
+      throw new SessionError('SESSION_MESSAGE_TOO_LARGE', message, { kind: 'usage' })
+    }
+    const allFlags = flags | (priorityNumbers[priority] << messageFlags.priorityShift)
+    return this.#sender.send(allFlags, this.typeId(type), id, this.#timestamp(), payload)
+  }
+
+  /** Sends what can be sent now. */
+  pump(): void {
+    if (this.#state === 'closed') return
+    this.#sender.pump()
+    if (this.#state === 'closing' && this.#sender.isEmpty) this.#finishClosing()
+  }
+
+  // ── What establishment, messages and streams need ──────────────────────────────────────────────────────
+
+  /** The responder's first word: the peer is accepted, and this much it may send. */
+  accept(): void {
+    const { dataWindowBytes, messageBytesMax } = this.#environment
+    const streamDataMax = streamWindowBytes
+    this.control(encodeFrame.settings({ dataMax: dataWindowBytes, streamDataMax, streamsMax, messageBytesMax }))
+    this.#writer.flush()
+  }
+
+  /** Ends a session that was never accepted, telling the peer why. */
+  refuse(error: SessionError): void {
+    this.#fail(error.code)
+  }
+
+  releaseMessage(costBytes: number): void {
+    this.releaseData(costBytes)
+  }
+
+  releaseData(bytes: number): void {
+    this.#receiver.release(bytes)
+  }
+
+  reply(id: number, type: string, payload: Uint8Array, priority: Priority): boolean {
+    return this.#respond(id, type, payload, messageFlags.response, priority)
+  }
+
+  replyFailure(id: number, code: number, message: string): boolean {
+    const flags = messageFlags.response | messageFlags.failure
+    return this.#respond(id, 'data', encodeFailure(code, message), flags, 'normal')
+  }
+
+  /** A response to a session that has ended goes nowhere, and that is no error of the handler. */
+  #respond(id: number, type: string, payload: Uint8Array, flags: number, priority: Priority): boolean {
+    if (this.#state !== 'open') return false
+    return this.#send(type, payload, flags, id, priority)
+  }
+
+  control(frame: Uint8Array): void {
+    if (this.#state !== 'closed') this.#writer.control(frame)
+  }
+
+  typeName(typeId: number): string | undefined {
+    return this.#types.nameOf(typeId)
+  }
+
+  typeId(name: string): number {
+    const known = this.#types.numberOf(name)
+    if (known !== undefined) return known
+    const number = this.#types.announce(name)
+    if (number === undefined) {
+      const message = 'too many message types in one session; use fewer names'
+      throw new SessionError('SESSION_TYPES_FULL', message, { kind: 'usage' })
+    }
+    this.control(encodeFrame.defineType(number, name))
+    return number
+  }
+
+  incomingStream(stream: SessionStream): void {
+    this.#handlers.stream(stream, this)
+  }
+
+  // ── Packets and the connection ─────────────────────────────────────────────────────────────────────────
+
+  packet(flags: number, header: Uint8Array, payload: Uint8Array): void {
+    if (this.#state === 'closed') return
+    this.#lastHeardMs = this.#environment.clock.monotonicMs()
+    if ((flags & packetFlags.encrypted) === 0) {
+      this.#fail('SESSION_PROTOCOL', 'a packet in the clear')
+      return
+    }
+    const opened = this.#opener.open(header, payload)
+    if (opened === undefined) {
+      this.#fail('SESSION_RECORD_OPEN')
+      return
+    }
+    const record = (flags & packetFlags.compressed) === 0 ? opened : this.#decompress(opened)
+    if (record === undefined) return
+    const fault = readFrames(record, this)
+    if (fault !== undefined) this.#fail('SESSION_PROTOCOL', fault)
+  }
+
+  packetFault(fault: PacketFault): void {
+    this.#fail('SESSION_PROTOCOL', fault)
+  }
+
+  drained(): void {
+    this.#writer.isBlocked = false
+    this.#writer.flush()
+    this.pump()
+  }
+
+  ended(): void {
+    this.#end(refusal('SESSION_LOST', { detail: 'the peer hung up', kind: 'recoverable' }))
+    this.#connection.stream.end()
+  }
+
+  closed(error?: Error): void {
+    this.#end(refusal('SESSION_LOST', { detail: error?.message ?? '', cause: error, kind: 'recoverable' }))
+    this.#gone.resolve()
+  }
+
+  #decompress(opened: Uint8Array): Uint8Array | undefined {
+    const { compression } = this.agreement
+    if (compression === 'none') {
+      this.#fail('SESSION_PROTOCOL', 'compressed although no compression was agreed')
+      return undefined
+    }
+    const result = decompress(compression, opened, { outputBytesMax: recordBytesMax })
+    if (result.ok) return result.value
+    this.#fail('SESSION_PROTOCOL', result.fault)
+    return undefined
+  }
+
+  // ── Frames ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  messageReceived(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): void {
+    if (this.#state === 'closed') return
+    this.#take(this.#receiver.message(flags, typeId, id, timestamp, payload))
+  }
+
+  messagePartReceived(flags: number, id: number, payload: Uint8Array): void {
+    if (this.#state === 'closed') return
+    this.#take(this.#receiver.messagePart(flags, id, payload))
+  }
+
+  streamReceived(flags: number, typeId: number, streamId: number, payload: Uint8Array): void {
+    if (this.#state === 'closed') return
+    if (!this.#receiver.receive(streamHeaderBytes + payload.length)) {
+      this.#fail('SESSION_FLOW_CONTROL')
+      return
+    }
+    this.#receiver.release(streamHeaderBytes)
+    this.#check(this.#streams.data(flags, typeId, streamId, payload))
+  }
+
+  streamResetReceived(streamId: number, code: number): void {
+    this.#check(this.#streams.reset(streamId, code))
+  }
+
+  streamStopReceived(streamId: number, code: number): void {
+    this.#check(this.#streams.stop(streamId, code))
+  }
+
+  maxDataReceived(limit: number): void {
+    this.#sender.credit.raise(limit)
+    this.pump()
+  }
+
+  maxStreamDataReceived(streamId: number, limit: number): void {
+    this.#check(this.#streams.raiseStreamLimit(streamId, limit))
+  }
+
+  maxStreamsReceived(limit: number): void {
+    this.#streams.raiseOpenLimit(limit)
+  }
+
+  settingsReceived(settings: SettingsFrame): void {
+    if (this.#isConfirmed) {
+      this.#fail('SESSION_PROTOCOL', 'settings twice')
+      return
+    }
+    this.#isConfirmed = true
+    this.#peerMessageBytesMax = settings.messageBytesMax
+    this.#streams.configure(settings.streamsMax, settings.streamDataMax)
+    this.#sender.credit.raise(settings.dataMax)
+    if (this.isInitiator) this.accept()
+    this.#confirmation.resolve()
+    this.pump()
+  }
+
+  defineTypeReceived(typeId: number, name: string): void {
+    if (!this.#types.learn(typeId, name)) this.#fail('SESSION_PROTOCOL', 'a message type that cannot be defined')
+  }
+
+  keyUpdateReceived(): void {
+    if (this.#state === 'closed') return
+    this.#opener.update()
+    this.#rekeysReceived += 1
+  }
+
+  pingReceived(nonce: Uint8Array): void {
+    // A peer that does not read while it pings gets no more answers than fit the open record.
+    if (!this.#writer.isBlocked) this.control(encodeFrame.pong(nonce))
+  }
+
+  pongReceived(nonce: Uint8Array): void {
+    this.#pings.answer(nonce)
+  }
+
+  closeReceived(number: number, reason: string): void {
+    const detail = reason === '' ? 'as the peer says' : `the peer says: ${reason}`
+    this.#end(refusal(codeOfNumber(number), { detail, kind: 'recoverable' }))
+    this.#connection.stream.end()
+    this.#lingerThenDestroy()
+  }
+
+  #take(outcome: Assembled | SessionErrorCode | undefined): void {
+    if (typeof outcome === 'string') this.#fail(outcome)
+    else if (outcome !== undefined) this.#deliver(outcome)
+  }
+
+  #deliver({ flags, typeId, id, timestamp, payload, costBytes }: Assembled): void {
+    const type = this.#types.nameOf(typeId)
+    if (type === undefined) {
+      this.#fail('SESSION_PROTOCOL', 'a message of an undefined type')
+      return
+    }
+    const kind = kindOf(flags)
+    const priority = priorities[(flags & messageFlags.priorityMask) >> messageFlags.priorityShift] as Priority
+    const fields = { kind, type, id, priority, timestampMs: this.#epochMs + timestamp, payload }
+    const message = new IncomingMessage(this, fields, costBytes)
+    if (kind !== 'response') {
+      this.#handlers.message(message, this)
+      return
+    }
+    message.release()
+    if ((flags & messageFlags.failure) === 0) this.#requests.resolve(id, message)
+    else this.#requests.reject(id, decodeFailure(payload))
+  }
+
+  // ── The end ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #finishClosing(): void {
+    if (this.#state === 'closing' && this.#error !== undefined) this.#sayGoodbye(this.#error)
+  }
+
+  /** The peer broke a rule, or died. */
+  #fail(code: SessionErrorCode, detail?: string): void {
+    if (this.#state === 'closed') return
+    this.#sayGoodbye(refusal(code, detail === undefined ? {} : { detail }))
+  }
+
+  #sayGoodbye(error: SessionError): void {
+    this.control(encodeFrame.close(closeCodes[error.code], ''))
+    this.#writer.flush()
+    this.#end(error)
+    this.#connection.stream.end()
+    this.#lingerThenDestroy()
+  }
+
+  /** The last bytes get their time, whatever the peer does. */
+  #lingerThenDestroy(): void {
+    const { clock, closeTimeoutMs } = this.#environment
+    clock.setTimer(closeTimeoutMs, () => this.#connection.stream.destroy())
+  }
+
+  /** The session is over, whoever ended it: nothing is delivered after this. */
+  #end(error: SessionError): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    const reason = this.#error ?? error
+    this.#error = reason
+    this.#heartbeat.stop()
+    this.#writer.close()
+    this.#opener[Symbol.dispose]()
+    this.#sender.clear()
+    this.#receiver.clear()
+    this.#requests.rejectAll(reason)
+    this.#streams.failAll(reason)
+    this.#pings.failAll(reason)
+    this.#confirmation.reject(reason)
+    this.#handlers.closed(reason, this)
+  }
+
+  #requireOpen(): void {
+    if (this.#state === 'open') return
+    const cause = this.#error
+    throw refusal(cause?.code ?? 'SESSION_CLOSED', { cause, kind: 'recoverable' })
+  }
+
+  #check(code: SessionErrorCode | undefined): void {
+    if (code !== undefined) this.#fail(code)
+  }
+
+  #takeId(): number {
+    const id = this.#nextId
+    this.#nextId = (id + 1) >>> 0
+    return id
+  }
+
+  /** Milliseconds since the epoch, u32: a session that lives for 49 days wraps. */
+  #timestamp(): number {
+    return Math.max(0, this.#environment.clock.wallMs() - this.#epochMs) >>> 0
+  }
+
+  #startHeartbeat(): Heartbeat {
+    const { clock, heartbeatIntervalMs, heartbeatMissesMax } = this.#environment
+    return heartbeat({ intervalMs: heartbeatIntervalMs, missesMax: heartbeatMissesMax })({
+      clock,
+      lastHeardMs: () => this.#lastHeardMs,
+      lastSentMs: () => this.#writer.lastWriteMs,
+      ping: () => {
+        this.ping().catch(() => {})
+      },
+      peerDead: (silentMs) => this.#fail('SESSION_PEER_DEAD', `silent for ${Math.round(silentMs / 1000)} s`),
+      tick: () => this.#writer.rekeyIfOld(),
+    })
+  }
+}
+
+function kindOf(flags: number): MessageKind {
+  if ((flags & messageFlags.response) !== 0) return 'response'
+  return (flags & messageFlags.request) === 0 ? 'message' : 'request'
+}

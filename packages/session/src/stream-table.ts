@@ -1,0 +1,206 @@
+// The streams of a session: opening, routing of frames, fair sending. Even ids belong to the session's
+// initiator, odd ones to its responder; ids only rise, so one number tells whether a stream is over or new.
+
+import { encodeFrame, streamFlags, streamHeaderBytes, writeStreamHeader } from '@myelin/wire'
+import type { SendCredit } from './credit.ts'
+import { SessionError, type SessionErrorCode } from './errors.ts'
+import { streamsMax } from './limits.ts'
+import { type RecordWriter, recordRoom } from './record-writer.ts'
+import { SessionStream, type StreamHost } from './session-stream.ts'
+
+/** What the table needs from its session. */
+export interface StreamSession {
+  control(frame: Uint8Array): void
+  /** Something became sendable. */
+  pump(): void
+  /** The application took bytes off the session's window. */
+  releaseData(bytes: number): void
+  /** Undefined: the peer never defined that type. */
+  typeName(typeId: number): string | undefined
+  /** Announces the type where it must. */
+  typeId(name: string): number
+  incomingStream(stream: SessionStream): void
+}
+
+export class StreamTable implements StreamHost {
+  readonly #session: StreamSession
+  readonly #streams = new Map<number, SessionStream>()
+  readonly #ready: SessionStream[] = []
+  #nextId: number
+  #opened = 0
+  /** How many streams the peer lets us open, ever. */
+  #openLimit = 0
+  #peerHighestId = -1
+  #peerOpened = 0
+  #peerLimit = streamsMax
+  #initialStreamLimit = 0
+
+  constructor(session: StreamSession, isInitiator: boolean) {
+    this.#session = session
+    this.#nextId = isInitiator ? 0 : 1
+  }
+
+  get openCount(): number {
+    return this.#streams.size
+  }
+
+  /** What the peer granted in its settings. */
+  configure(openLimit: number, streamDataMax: number): void {
+    this.#openLimit = openLimit
+    this.#initialStreamLimit = streamDataMax
+  }
+
+  /** Throws `SESSION_STREAMS_FULL` while the peer allows no more. */
+  open(type: string): SessionStream {
+    if (this.#opened >= this.#openLimit) {
+      throw new SessionError('SESSION_STREAMS_FULL', 'the peer allows no more streams now; finish some first', { kind: 'recoverable' })
+    }
+    const stream = new SessionStream(this, this.#nextId, type, true)
+    this.#nextId += 2
+    this.#opened += 1
+    this.#streams.set(stream.id, stream)
+    stream.raiseSendLimit(this.#initialStreamLimit)
+    return stream
+  }
+
+  failAll(error: SessionError): void {
+    for (const stream of this.#streams.values()) stream.fail(error)
+    this.#streams.clear()
+    this.#ready.length = 0
+  }
+
+  // From the peer. Each returns the code of a violation, or undefined.
+
+  data(flags: number, typeId: number, id: number, payload: Uint8Array): SessionErrorCode | undefined {
+    let stream = this.#streams.get(id)
+    if (stream === undefined) {
+      if ((flags & streamFlags.open) === 0) return this.#lateData(id, payload)
+      const accepted = this.#accept(id, typeId)
+      if (typeof accepted === 'string') return accepted
+      stream = accepted
+    }
+    const isLast = (flags & streamFlags.fin) !== 0
+    return stream.receive(payload, isLast) ? undefined : 'SESSION_FLOW_CONTROL'
+  }
+
+  reset(id: number, code: number): SessionErrorCode | undefined {
+    this.#streams.get(id)?.resetByPeer(code)
+    return this.#knownOrOver(id)
+  }
+
+  stop(id: number, code: number): SessionErrorCode | undefined {
+    this.#streams.get(id)?.reset(code)
+    return this.#knownOrOver(id)
+  }
+
+  raiseStreamLimit(id: number, limit: number): SessionErrorCode | undefined {
+    this.#streams.get(id)?.raiseSendLimit(limit)
+    return this.#knownOrOver(id)
+  }
+
+  raiseOpenLimit(limit: number): void {
+    if (limit > this.#openLimit) this.#openLimit = limit
+  }
+
+  /**
+   * Writes one frame of the stream whose turn it is, under the session's and its own credit. False: nothing
+   * can be sent now.
+   */
+  sendOne(writer: RecordWriter, credit: SendCredit): boolean {
+    for (let turns = this.#ready.length; turns > 0; turns -= 1) {
+      const stream = this.#ready.shift() as SessionStream
+      stream.isInLine = false
+      if (!stream.hasOutput) continue
+      const isSent = this.#sendFrame(stream, writer, credit)
+      // A stream without credit of its own leaves the line; new credit brings it back.
+      const couldSend = stream.isOpening || stream.sendableBytes > 0 || stream.queuedBytes === 0
+      if (stream.hasOutput && (isSent || couldSend)) this.#enqueue(stream)
+      if (isSent) return true
+    }
+    return false
+  }
+
+  // From the streams.
+
+  ready(stream: SessionStream): void {
+    this.#enqueue(stream)
+    this.#session.pump()
+  }
+
+  taken(stream: SessionStream, bytes: number, streamLimit: number): void {
+    if (streamLimit > 0) this.#session.control(encodeFrame.maxStreamData(stream.id, streamLimit))
+    this.#session.releaseData(bytes)
+  }
+
+  sendReset(stream: SessionStream, code: number): void {
+    // A stream that was never announced needs no reset.
+    if (!stream.isOpening) this.#session.control(encodeFrame.streamReset(stream.id, code))
+  }
+
+  sendStop(stream: SessionStream, code: number): void {
+    if (!stream.isOpening) this.#session.control(encodeFrame.streamStop(stream.id, code))
+  }
+
+  finished(stream: SessionStream): void {
+    this.#streams.delete(stream.id)
+    if (this.#isOurs(stream.id)) return
+    this.#peerLimit += 1
+    this.#session.control(encodeFrame.maxStreams(this.#peerLimit))
+  }
+
+  #enqueue(stream: SessionStream): void {
+    if (stream.isInLine) return
+    stream.isInLine = true
+    this.#ready.push(stream)
+  }
+
+  #sendFrame(stream: SessionStream, writer: RecordWriter, credit: SendCredit): boolean {
+    const typeId = stream.isOpening ? this.#session.typeId(stream.type) : 0
+    if (writer.roomBytes < streamHeaderBytes + 1) writer.flush()
+    if (writer.isBlocked) return false
+    const room = Math.min(writer.roomBytes, recordRoom) - streamHeaderBytes
+    const bytes = Math.max(0, Math.min(stream.sendableBytes, room, credit.available - streamHeaderBytes))
+    const isLast = stream.isFinishing && bytes === stream.queuedBytes
+    if (bytes === 0 && !stream.isOpening && !isLast) return false
+    if (credit.available < streamHeaderBytes) return false
+    const flags = (stream.isOpening ? streamFlags.open : 0) | (isLast ? streamFlags.fin : 0)
+    const target = writer.begin(streamHeaderBytes + bytes)
+    const body = writeStreamHeader(target, writer.offset, { flags, typeId, streamId: stream.id }, bytes)
+    stream.takeOutput(target, body, bytes)
+    stream.isOpening = false
+    credit.use(streamHeaderBytes + bytes)
+    writer.commit(body + bytes, 0)
+    if (isLast) stream.finSent()
+    return true
+  }
+
+  #accept(id: number, typeId: number): SessionStream | SessionErrorCode {
+    if (this.#isOurs(id) || id <= this.#peerHighestId) return 'SESSION_PROTOCOL'
+    if (this.#peerOpened >= this.#peerLimit) return 'SESSION_FLOW_CONTROL'
+    const type = this.#session.typeName(typeId)
+    if (type === undefined) return 'SESSION_PROTOCOL'
+    this.#peerHighestId = id
+    this.#peerOpened += 1
+    const stream = new SessionStream(this, id, type, false)
+    this.#streams.set(id, stream)
+    stream.raiseSendLimit(this.#initialStreamLimit)
+    this.#session.incomingStream(stream)
+    return stream
+  }
+
+  /** Data for a stream that we stopped reading: it only gives its credit back. */
+  #lateData(id: number, payload: Uint8Array): SessionErrorCode | undefined {
+    const fault = this.#knownOrOver(id)
+    if (fault === undefined) this.#session.releaseData(payload.length)
+    return fault
+  }
+
+  #knownOrOver(id: number): SessionErrorCode | undefined {
+    const isPast = this.#isOurs(id) ? id < this.#nextId : id <= this.#peerHighestId
+    return isPast ? undefined : 'SESSION_PROTOCOL'
+  }
+
+  #isOurs(id: number): boolean {
+    return id % 2 === this.#nextId % 2
+  }
+}

@@ -1,0 +1,54 @@
+// The keys of records. Each direction has a secret that only ever moves forward (as RFC 8446 §7.2 does):
+//
+//   secret_0   = HKDF-Expand(noise key, "myelin traffic" ‖ version ‖ suite ‖ compression)
+//   secret_n+1 = HKDF-Expand(secret_n, "myelin key update")
+//   key, iv    = HKDF-Expand(secret_n, "myelin key" / "myelin iv")
+//
+// so that a key that leaks opens nothing that was sealed before it, and nothing agreed can be swapped.
+
+import { concatBytes, utf8Encode } from '@myelin/base'
+import { type CipherState, hkdfExpand, wipe } from '@myelin/crypto'
+import { type Agreement, compressionNumbers, suiteNumbers } from './negotiation.ts'
+
+export interface TrafficSecrets {
+  readonly send: Uint8Array
+  readonly receive: Uint8Array
+}
+
+const secretBytes = 32
+const keyBytes = 32
+export const ivBytes = 12
+
+const trafficLabel = utf8Encode('myelin traffic')
+const updateLabel = utf8Encode('myelin key update')
+const keyLabel = utf8Encode('myelin key')
+const ivLabel = utf8Encode('myelin iv')
+
+/** The first secrets of both directions. The split's own keys are wiped. */
+export function trafficSecrets(
+  split: { readonly send: CipherState; readonly receive: CipherState },
+  agreement: Agreement,
+): TrafficSecrets {
+  const numbers = [agreement.version, suiteNumbers[agreement.suite], compressionNumbers[agreement.compression]]
+  const info = concatBytes(trafficLabel, Uint8Array.from(numbers))
+  const derive = (cipher: CipherState) => {
+    const key = cipher.exportKey()
+    const secret = hkdfExpand('sha256', key, info, secretBytes)
+    wipe(key)
+    cipher[Symbol.dispose]()
+    return secret
+  }
+  return { send: derive(split.send), receive: derive(split.receive) }
+}
+
+export function nextSecret(secret: Uint8Array): Uint8Array {
+  return hkdfExpand('sha256', secret, updateLabel, secretBytes)
+}
+
+export function recordKey(secret: Uint8Array): Uint8Array {
+  return hkdfExpand('sha256', secret, keyLabel, keyBytes)
+}
+
+export function recordIv(secret: Uint8Array): Uint8Array {
+  return hkdfExpand('sha256', secret, ivLabel, ivBytes)
+}

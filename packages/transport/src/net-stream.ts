@@ -1,0 +1,136 @@
+// A socket of node:net (TCP, Unix socket, named pipe) as a ByteStream. Chunks pass through as Node read them:
+// each has memory of its own, so the receiver may keep it. The closures are made once per stream.
+//
+// Node reports a peer that is gone and a peer that only ended alike, as the end of the readable side, because
+// the streams are half-open on purpose. `destroy` therefore resets a TCP connection (RFC 9293 §3.10.5), and on a
+// Unix socket, which has no reset, the other side finds out by an empty write: it fails with EPIPE when the
+// peer closed, and does nothing when the peer only shut its writing side.
+
+import type { Socket } from 'node:net'
+import { emptyBytes } from '@myelin/base'
+import { attachedTwiceError, transportErrorOf } from './errors.ts'
+import type { ByteStream, ByteStreamHandlers } from './ports.ts'
+
+export interface NetStreamNames {
+  readonly transport: string
+  readonly localAddress: string
+  readonly remoteAddress: string
+  /** TCP can reset a connection, pipes cannot. */
+  readonly canReset: boolean
+}
+
+export class NetStream implements ByteStream {
+  readonly kind = 'stream' as const
+  readonly transport: string
+  readonly localAddress: string
+  readonly remoteAddress: string
+  readonly #socket: Socket
+  readonly #canReset: boolean
+  #handlers: ByteStreamHandlers | undefined
+  #error: Error | undefined
+  #isDestroyed = false
+  #isClosed = false
+  #isClosedTold = false
+  #missedDrain = false
+  #isPaused = false
+
+  /** Takes the socket over: from here on no error of it is unhandled. */
+  constructor(socket: Socket, names: NetStreamNames) {
+    this.transport = names.transport
+    this.localAddress = names.localAddress
+    this.remoteAddress = names.remoteAddress
+    this.#socket = socket
+    this.#canReset = names.canReset
+    socket.on('error', this.#onError)
+    socket.on('drain', this.#onDrain)
+    socket.on('end', this.#onEnd)
+    socket.on('close', this.#onClose)
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.destroyed ? 0 : this.#socket.writableLength
+  }
+
+  attach(handlers: ByteStreamHandlers): void {
+    if (this.#handlers !== undefined) throw attachedTwiceError()
+    this.#handlers = handlers
+    if (this.#missedDrain || this.#isClosed) queueMicrotask(this.#catchUp)
+    this.#socket.on('data', this.#onData)
+    if (!this.#isPaused) this.#socket.resume()
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (!this.#socket.writable) return false
+    return this.#socket.write(bytes)
+  }
+
+  cork(): void {
+    this.#socket.cork()
+  }
+
+  uncork(): void {
+    this.#socket.uncork()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    // Before `attach` there is nobody to give the bytes to: a flowing socket would lose them.
+    if (this.#handlers !== undefined) this.#socket.resume()
+  }
+
+  end(): void {
+    if (this.#socket.writable) this.#socket.end()
+  }
+
+  destroy(error?: Error): void {
+    if (this.#isDestroyed || this.#socket.destroyed) return
+    this.#isDestroyed = true
+    this.#error = error
+    if (this.#canReset) this.#socket.resetAndDestroy()
+    else this.#socket.destroy()
+  }
+
+  readonly #onData = (chunk: Uint8Array): void => {
+    // Node goes on to emit what it has read already after a destroy from within a handler.
+    if (!this.#isDestroyed) this.#handlers?.data(chunk)
+  }
+
+  readonly #onDrain = (): void => {
+    if (this.#isDestroyed) return
+    if (this.#handlers === undefined) this.#missedDrain = true
+    else this.#handlers.drain()
+  }
+
+  readonly #onEnd = (): void => {
+    if (this.#isDestroyed) return
+    if (!this.#canReset && this.#socket.writable) this.#socket.write(emptyBytes)
+    this.#handlers?.end()
+  }
+
+  readonly #onError = (cause: Error): void => {
+    if (this.#isDestroyed) return
+    this.#error ??= transportErrorOf(cause, `the stream to ${this.remoteAddress} broke`)
+  }
+
+  readonly #onClose = (): void => {
+    this.#isClosed = true
+    this.#tellClosed()
+  }
+
+  /** Delivers what happened before `attach`, out of its caller's stack. */
+  readonly #catchUp = (): void => {
+    if (this.#isClosed) this.#tellClosed()
+    else if (this.#missedDrain && !this.#isDestroyed) this.#handlers?.drain()
+  }
+
+  #tellClosed(): void {
+    if (this.#handlers === undefined || this.#isClosedTold) return
+    this.#isClosedTold = true
+    this.#handlers.closed(this.#error)
+  }
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  ipcAddress,
+  ipcPath,
+  parseAddress,
+  splitPeer,
+  tcpAddress,
+  tcpEndpoint,
+} from '@myelin/transport'
+import fc from 'fast-check'
+
+const piece = fc.oneof(
+  fc.constantFrom('/', 'ip4', 'ip6', 'tcp', 'dns4', 'unix', 'memory', 'p2p', '127.0.0.1', '::1'),
+  fc.constantFrom('80', '%2F', '%', '', '65536', 'ws', 'onion3', 'certhash', 'ip6zone', '\u0000'),
+  fc.string({ unit: 'binary' }),
+)
+
+test('no text makes the reader throw, and what it accepts reads the same again', () => {
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), fc.boolean(), (pieces, withSlashes) => {
+      const text = withSlashes ? `/${pieces.join('/')}` : pieces.join('')
+      splitPeer(text)
+      const parsed = parseAddress(text)
+      if (!parsed.ok) return
+      const again = parseAddress(parsed.value.address)
+      assert.ok(again.ok)
+      assert.equal(again.value.address, parsed.value.address)
+      assert.equal(again.value.kind, parsed.value.kind)
+    }),
+    { numRuns: 3_000 },
+  )
+})
+
+test('every absolute path survives its address', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }), (name) => {
+      const path = `/run/${name}x`
+      fc.pre(!path.includes('\0') && path.isWellFormed() && ipcAddress(path).length <= 1_024)
+      assert.deepEqual(ipcPath(ipcAddress(path)), { ok: true, value: path })
+    }),
+  )
+})
+
+test('every ip address and port survives its address', () => {
+  const port = fc.integer({ min: 0, max: 65_535 })
+  fc.assert(
+    fc.property(fc.ipV4(), port, (host, number) => {
+      const expected = { ok: true, value: { host, port: number, family: 4 } }
+      assert.deepEqual(tcpEndpoint(tcpAddress(host, number)), expected)
+    }),
+  )
+  fc.assert(
+    fc.property(fc.ipV6(), port, (host, number) => {
+      const endpoint = tcpEndpoint(tcpAddress(host, number))
+      assert.ok(endpoint.ok)
+      assert.deepEqual([endpoint.value.port, endpoint.value.family], [number, 6])
+    }),
+  )
+})

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TransportError } from '@myelin/transport'
+import {
+  addressError,
+  addressFaults,
+  ipcAddress,
+  ipcPath,
+  memoryName,
+  parseAddress,
+  pipePath,
+  splitPeer,
+  tcpAddress,
+  tcpEndpoint,
+} from '../src/address.ts'
+
+const peer = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
+
+test('tcp addresses give host, port and family', () => {
+  for (const [address, host, port, family] of [
+    ['/ip4/192.0.2.1/tcp/4001', '192.0.2.1', 4001, 4],
+    ['/ip6/2001:db8::1/tcp/0', '2001:db8::1', 0, 6],
+    ['/dns/example.org/tcp/65535', 'example.org', 65_535, 0],
+    ['/dns4/a_b.example.org./tcp/1', 'a_b.example.org.', 1, 4],
+    ['/dns6/xn--bcher-kva.example/tcp/1', 'xn--bcher-kva.example', 1, 6],
+    [`/ip4/192.0.2.1/tcp/4001/p2p/${peer}`, '192.0.2.1', 4001, 4],
+  ] as const) {
+    assert.deepEqual(tcpEndpoint(address), { ok: true, value: { host, port, family } }, address)
+  }
+})
+
+test('a unix path is one component with its slashes percent-encoded', () => {
+  assert.deepEqual(ipcPath('/unix/%2Frun%2Fmy%20agent.sock'), {
+    ok: true,
+    value: '/run/my agent.sock',
+  })
+  assert.equal(ipcAddress('/run/my agent.sock'), '/unix/%2Frun%2Fmy%20agent.sock')
+})
+
+test('an address is read into its canonical spelling, without the peer', () => {
+  const parsed = parseAddress(`/ip6/2001:DB8:0::1/tcp/80/ipfs/${peer}`)
+  assert.deepEqual(parsed, {
+    ok: true,
+    value: {
+      kind: 'tcp',
+      address: '/ip6/2001:db8::1/tcp/80',
+      peer,
+      endpoint: { host: '2001:db8::1', port: 80, family: 6 },
+    },
+  })
+})
+
+test('each fault of an address has its name', () => {
+  for (const [address, fault] of [
+    ['', 'address_empty'],
+    [`/dns4/${'a.'.repeat(600)}b/tcp/1`, 'address_long'],
+    ['localhost:4001', 'address_slash'],
+    ['tcp://localhost:4001', 'address_slash'],
+    ['/ip4/localhost/tcp/1', 'address_malformed'],
+    ['/ip4/1.2.3/tcp/1', 'address_malformed'],
+    ['/ip4/1.2.3.4/tcp', 'address_malformed'],
+    ['/unix/run/agent.sock', 'address_malformed'],
+    ['/unix/%zz', 'address_malformed'],
+    ['/ip4/1.2.3.4/tcp/65536', 'address_port'],
+    ['/ip4/1.2.3.4/tcp/080', 'address_port'],
+    ['/ip4/1.2.3.4/tcp/-1', 'address_port'],
+    ['/ip4/1.2.3.4/tcp/http', 'address_port'],
+    ['/dns4/exa mple.org/tcp/1', 'address_host'],
+    ['/dns4/bücher.example/tcp/1', 'address_host'],
+    ['/dns4/-a.example/tcp/1', 'address_host'],
+    ['/dns4/a..b/tcp/1', 'address_host'],
+    [`/dns4/${'a'.repeat(64)}.example/tcp/1`, 'address_host'],
+    ['/unix/agent.sock', 'address_path'],
+    ['/unix/%2Frun%2F', 'address_path'],
+    ['/unix/%2Frun%00', 'address_path'],
+    ['/memory/a%2Fb', 'address_name'],
+    [`/memory/${'a'.repeat(129)}`, 'address_name'],
+    ['/ip4/1.2.3.4/tcp/1/p2p/nobody', 'address_peer'],
+    ['/ip4/1.2.3.4', 'address_unsupported'],
+    ['/ip4/1.2.3.4/udp/1', 'address_unsupported'],
+    ['/ip4/1.2.3.4/tcp/1/ws', 'address_unsupported'],
+    [`/p2p/${peer}`, 'address_unsupported'],
+    [`/ip4/1.2.3.4/tcp/1/p2p/${peer}/p2p-circuit`, 'address_unsupported'],
+    ['/', 'address_unsupported'],
+  ] as const) {
+    assert.deepEqual(parseAddress(address), { ok: false, fault }, address)
+  }
+})
+
+test('an address of another form than asked for is unsupported there', () => {
+  const fault = { ok: false, fault: 'address_unsupported' }
+  assert.deepEqual(tcpEndpoint('/memory/a'), fault)
+  assert.deepEqual(ipcPath('/memory/a'), fault)
+  assert.deepEqual(memoryName('/ip4/127.0.0.1/tcp/1'), fault)
+})
+
+test('splitPeer takes the last peer id off and leaves any other text as it is', () => {
+  for (const [text, address, id] of [
+    [`/ip4/1.2.3.4/tcp/1/p2p/${peer}`, '/ip4/1.2.3.4/tcp/1', peer],
+    [`/unix/%2Fa/ipfs/${peer}/`, '/unix/%2Fa', peer],
+    [`/memory/a/p2p/x/p2p-circuit/p2p/${peer}`, '/memory/a/p2p/x/p2p-circuit', peer],
+    [`/p2p/${peer}`, '', peer],
+    ['/ip4/1.2.3.4/tcp/1', '/ip4/1.2.3.4/tcp/1', undefined],
+    ['/memory/p2p', '/memory/p2p', undefined],
+    ['nonsense', 'nonsense', undefined],
+    ['', '', undefined],
+  ] as const) {
+    assert.deepEqual(splitPeer(text), id === undefined ? { address } : { address, peer: id }, text)
+  }
+})
+
+test('a windows pipe path is made of the socket path, one pipe per path', () => {
+  const pipe = (path: string) => pipePath(path, 'win32')
+  const value = (text: string) => ({ ok: true, value: text })
+  assert.deepEqual(pipe('/run/myelin/agent.sock'), value('\\\\.\\pipe\\run\\myelin\\agent.sock'))
+  assert.deepEqual(pipe('C:\\myelin\\agent'), value('\\\\.\\pipe\\C:\\myelin\\agent'))
+  assert.deepEqual(pipe('\\\\.\\pipe\\agent'), value('\\\\.\\pipe\\agent'))
+  assert.deepEqual(pipe('\\\\?\\PIPE\\agent'), value('\\\\?\\PIPE\\agent'))
+  assert.notDeepEqual(pipe('/a/b'), pipe('/a-b'))
+  // CreateNamedPipe: the whole name has at most 256 characters; the prefix takes nine of them.
+  assert.deepEqual(pipe(`/${'a'.repeat(247)}`), value(`\\\\.\\pipe\\${'a'.repeat(247)}`))
+  assert.deepEqual(pipe(`/${'a'.repeat(248)}`), { ok: false, fault: 'address_path' })
+})
+
+test('on unix a pipe path is the path itself, and a windows path is refused', () => {
+  assert.deepEqual(pipePath('/run/a.sock', 'linux'), { ok: true, value: '/run/a.sock' })
+  assert.deepEqual(pipePath('C:\\a', 'darwin'), { ok: false, fault: 'address_path' })
+})
+
+test('the address of a socket leaves the zone of a link-local peer out', () => {
+  assert.equal(tcpAddress('fe80::1%eth0', 80), '/ip6/fe80::1/tcp/80')
+  assert.equal(tcpAddress('192.0.2.1', 80), '/ip4/192.0.2.1/tcp/80')
+})
+
+test('an address error shows the address cut and quoted, and names the mend', () => {
+  const error = addressError(`evil\n${'x'.repeat(500)}`, 'address_slash')
+  assert.ok(error instanceof TransportError)
+  assert.equal(error.code, 'TRANSPORT_ADDRESS')
+  assert.ok(error.message.length < 250)
+  assert.ok(!error.message.includes('\n'))
+  assert.ok(error.message.endsWith(addressFaults.address_slash))
+})
