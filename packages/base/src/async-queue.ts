@@ -70,8 +70,8 @@ export class AsyncQueue<Item> implements AsyncIterable<Item>, AsyncIterator<Item
   /** The consumer leaves: what is queued is dropped and later pushes are refused. */
   return(): Promise<IteratorResult<Item>> {
     this.close()
-    for (let item = this.#queue.shift(); item !== undefined; item = this.#queue.shift())
-      this.#onRoom?.(item)
+    this.#failure = undefined
+    while (this.#queue.size > 0) this.#onRoom?.(this.#queue.shift() as Item)
     return Promise.resolve({ done: true, value: undefined })
   }
 

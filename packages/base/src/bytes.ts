@@ -44,7 +44,8 @@ export class ByteReader {
   readonly #view: DataView
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes
+    // A plain view: `slice` of a Buffer would share memory where that of a Uint8Array copies.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 

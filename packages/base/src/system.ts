@@ -1,9 +1,9 @@
 // The real world: the only file of the pure packages that reads a clock, sets a timer, draws randomness or
 // writes a disk. Everything else receives these through ports.
 
-import { randomFillSync } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { BaseError } from './errors.ts'
 import type { Clock, Random, Store } from './ports.ts'
 
@@ -31,7 +31,7 @@ export function memoryStore(): Store {
   return {
     get: async (key) => entries.get(key)?.slice(),
     put: async (key, value) => {
-      entries.set(key, value.slice())
+      entries.set(key, new Uint8Array(value))
     },
     delete: async (key) => {
       entries.delete(key)
@@ -42,7 +42,8 @@ export function memoryStore(): Store {
 
 /**
  * A store of one file per key under `directory` (made with mode 0700, files 0600).
- * Keys are slash-separated segments of `A-Za-z0-9._-`; others throw `BASE_STORE`.
+ * Keys are slash-separated segments of `A-Za-z0-9._-` that neither begin with a dot nor end in `.tmp`; others
+ * throw `BASE_STORE`.
  */
 export function fileStore(directory: string): Store {
   return {
@@ -66,7 +67,7 @@ export function fileStore(directory: string): Store {
   }
 }
 
-let temporaryFiles = 0
+const temporarySuffix = '.tmp'
 
 /** Writes a file so that a crash leaves the old content or the new, never a mixture. Mode 0600 by default. */
 export async function writeFileAtomic(
@@ -74,8 +75,8 @@ export async function writeFileAtomic(
   content: Uint8Array,
   mode = 0o600,
 ): Promise<void> {
-  temporaryFiles += 1
-  const temporary = `${path}.${process.pid}.${temporaryFiles}.tmp`
+  // Random, not counted: a name that a crashed process left behind must not be in the way of this one.
+  const temporary = `${path}.${randomBytes(8).toString('hex')}${temporarySuffix}`
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const file = await open(temporary, 'wx', mode)
@@ -107,8 +108,10 @@ async function syncDirectory(path: string): Promise<void> {
 function pathOfKey(directory: string, key: string): string {
   const segments = key.split('/')
   const isSafe = segments.every((segment) => /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(segment))
-  if (!isSafe)
-    throw storeError(`"${key}" is not a key: use slash-separated A-Z, a-z, 0-9, ".", "_", "-"`)
+  if (!isSafe || key.endsWith(temporarySuffix)) {
+    const rule = 'use slash-separated A-Z, a-z, 0-9, ".", "_", "-", no leading dot, no ending ".tmp"'
+    throw storeError(`"${key}" is not a key: ${rule}`)
+  }
   return join(directory, ...segments)
 }
 
@@ -116,11 +119,9 @@ async function listKeys(directory: string, prefix: string): Promise<string[]> {
   try {
     const entries = await readdir(directory, { recursive: true, withFileTypes: true })
     return entries
-      .filter((entry) => entry.isFile() && !entry.name.endsWith('.tmp'))
+      .filter((entry) => entry.isFile() && !entry.name.endsWith(temporarySuffix))
       .map((entry) =>
-        join(entry.parentPath, entry.name)
-          .slice(directory.length + 1)
-          .replaceAll('\\', '/'),
+        relative(directory, join(entry.parentPath, entry.name)).replaceAll(sep, '/'),
       )
       .filter((key) => key.startsWith(prefix))
       .sort()
@@ -131,7 +132,9 @@ async function listKeys(directory: string, prefix: string): Promise<string[]> {
 }
 
 function isMissing(cause: unknown): boolean {
-  return cause instanceof Error && (cause as NodeJS.ErrnoException).code === 'ENOENT'
+  // ENOTDIR: a segment of the key is itself a key.
+  const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
 function storeError(message: string, cause?: unknown): BaseError {

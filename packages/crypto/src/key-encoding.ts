@@ -84,5 +84,6 @@ function encode({ prefix, keyBytes }: Container, key: Uint8Array, what: string):
 
 function decode({ prefix, keyBytes }: Container, der: Uint8Array): Uint8Array | undefined {
   if (der.length !== prefix.length + keyBytes) return undefined
-  return equalBytes(der.subarray(0, prefix.length), prefix) ? der.slice(prefix.length) : undefined
+  if (!equalBytes(der.subarray(0, prefix.length), prefix)) return undefined
+  return new Uint8Array(der.subarray(prefix.length))
 }

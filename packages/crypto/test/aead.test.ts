@@ -46,7 +46,10 @@ for (const cipher of all) {
     const written = cipher.sealInto(key, nonce, inPlace, ad, target, 5)
     assert.equal(written, plaintext.length + 16)
     assert.deepEqual(target.subarray(5, 5 + written), cipher.seal(key, nonce, plaintext, ad))
-    assert.deepEqual([...target.subarray(0, 5), ...target.subarray(5 + written)], Array(8).fill(0xee))
+    assert.deepEqual(
+      [...target.subarray(0, 5), ...target.subarray(5 + written)],
+      Array(8).fill(0xee),
+    )
   })
 
   test(`${cipher.name}: a key or nonce of another length is the caller's fault`, () => {

@@ -1,10 +1,16 @@
-// RFC 8439 §2.8.2, the GCM specification's AES-256 cases (McGrew and Viega, appendix B), RFC 8452 §C.2, and
-// draft-irtf-cfrg-xchacha-03 §A.3.1.
+// RFC 8439 §2.8.2, the GCM specification's AES-256 cases (McGrew and Viega, appendix B), RFC 8452
+// §C.2, and draft-irtf-cfrg-xchacha-03 §A.3.1.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { concatBytes, emptyBytes, utf8Encode } from '@myelin/base'
-import { type Aead, aes256Gcm, aes256GcmSiv, chacha20Poly1305, xchacha20Poly1305 } from '@myelin/crypto'
+import {
+  type Aead,
+  aes256Gcm,
+  aes256GcmSiv,
+  chacha20Poly1305,
+  xchacha20Poly1305,
+} from '@myelin/crypto'
 import { verifies } from '@myelin/testkit'
 import { hex } from './hex.ts'
 

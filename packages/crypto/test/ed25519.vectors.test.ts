@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hexEncode } from '@myelin/base'
-import { Ed25519KeyPair, isAcceptableEd25519, verifyEd25519 } from '@myelin/crypto'
+import { concatBytes, hexEncode } from '@myelin/base'
+import { Ed25519KeyPair, isAcceptableEd25519, sha512, verifyEd25519 } from '@myelin/crypto'
 import { verifies } from '@myelin/testkit'
 import { hex } from './hex.ts'
 
@@ -63,6 +63,28 @@ test('a low-order key cannot vouch for every message at once', () => {
   const signature = hex(`${neutral}${'00'.repeat(32)}`)
   assert.equal(verifyEd25519(hex(neutral), hex('00'), signature), false)
   assert.equal(isAcceptableEd25519(hex(neutral)), false)
+})
+
+test('a signature whose R is of low order is refused, though the equation holds', () => {
+  const order = 2n ** 252n + 27742317777372353535851937790883648493n
+  const littleEndian = (bytes: Uint8Array) => BigInt(`0x${hexEncode(bytes.toReversed())}`)
+  const seed = hex(vectors[0]?.seed ?? '')
+  const pair = Ed25519KeyPair.fromSeed(seed)
+  const message = hex('00')
+  const [scalar, prefix] = [sha512(seed).subarray(0, 32), sha512(seed).subarray(32)]
+  scalar[0] = (scalar[0] ?? 0) & 0xf8
+  scalar[31] = ((scalar[31] ?? 0) & 0x3f) | 0x40
+  /** RFC 8032 §5.1.6 steps 4 to 6, for an R of our choice and its discrete logarithm. */
+  const signWith = (encodedR: Uint8Array, r: bigint) => {
+    const k = littleEndian(sha512(concatBytes(encodedR, pair.publicKey, message)))
+    const s = (r + k * littleEndian(scalar)) % order
+    return concatBytes(encodedR, hex(s.toString(16).padStart(64, '0')).toReversed())
+  }
+  const honest = pair.sign(message)
+  const honestR = littleEndian(sha512(concatBytes(prefix, message))) % order
+  assert.deepEqual(signWith(honest.subarray(0, 32), honestR), honest)
+  const neutral = hex(`01${'00'.repeat(31)}`)
+  assert.equal(verifyEd25519(pair.publicKey, message, signWith(neutral, 0n)), false)
 })
 
 test('a y of p or more is no key, the largest below p is', () => {

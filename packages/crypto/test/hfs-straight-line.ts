@@ -1,6 +1,6 @@
-// XXhfs and XKhfs over 25519+MLKEM768, ChaChaPoly and SHA256, written down step by step from the text of
-// Noise rev 34 and noise_hfs rev 1 with node:crypto alone: no patterns, no tokens, no code of the package. It
-// knows the secrets of both sides and returns what each message must be.
+// XXhfs and XKhfs over 25519+MLKEM768, ChaChaPoly and SHA256, written down step by step from the
+// text of Noise rev 34 and noise_hfs rev 1 with node:crypto alone: no patterns, no tokens, no code
+// of the package. It knows the secrets of both sides and returns what each message must be.
 
 import {
   createCipheriv,
@@ -31,7 +31,8 @@ export interface Transcript {
   readonly responderKey: Buffer
 }
 
-const sha256 = (...parts: Uint8Array[]) => createHash('sha256').update(Buffer.concat(parts)).digest()
+const sha256 = (...parts: Uint8Array[]) =>
+  createHash('sha256').update(Buffer.concat(parts)).digest()
 const hmac = (key: Uint8Array, data: Uint8Array) => createHmac('sha256', key).update(data).digest()
 
 /** §4.3 */
@@ -76,8 +77,11 @@ export function kemSharedOf(seed: Uint8Array, ciphertext: Uint8Array): Buffer {
 
 /** The running values of §5.2, as plain variables with the three operations on them. */
 function symmetric(name: string) {
-  let h = name.length <= 32 ? Buffer.concat([Buffer.from(name), Buffer.alloc(32 - name.length)]) : sha256(Buffer.from(name))
-  let ck = h
+  let h: Buffer =
+    name.length <= 32
+      ? Buffer.concat([Buffer.from(name), Buffer.alloc(32 - name.length)])
+      : sha256(Buffer.from(name))
+  let ck: Buffer = h
   let k: Buffer | undefined
   let n = 0
   return {
@@ -89,7 +93,7 @@ function symmetric(name: string) {
       n = 0
     },
     encrypt: (plaintext: Uint8Array) => {
-      let out = Buffer.from(plaintext)
+      let out: Buffer = Buffer.from(plaintext)
       if (k !== undefined) {
         const cipher = createCipheriv('chacha20-poly1305', k, nonce(n), { authTagLength: 16 })
         cipher.setAAD(h, { plaintextLength: plaintext.length })

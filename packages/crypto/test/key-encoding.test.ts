@@ -61,10 +61,7 @@ test('a JWK of another type, curve or length is no key', () => {
 test('PEM with another label, broken lines or foreign characters is refused', () => {
   const good = '-----BEGIN PUBLIC KEY-----\nAQID\n-----END PUBLIC KEY-----\n'
   assert.deepEqual(decodePem('PUBLIC KEY', good), Uint8Array.of(1, 2, 3))
-  assert.deepEqual(
-    decodePem('PUBLIC KEY', good.replaceAll('\n', '\r\n')),
-    Uint8Array.of(1, 2, 3),
-  )
+  assert.deepEqual(decodePem('PUBLIC KEY', good.replaceAll('\n', '\r\n')), Uint8Array.of(1, 2, 3))
   for (const bad of [
     '',
     good.replace('PUBLIC', 'PRIVATE'),
@@ -95,7 +92,10 @@ test('P-256 agrees with OpenSSL and refuses what is no point', () => {
 })
 
 test('a P-256 secret of zero, or of the order, is refused', () => {
-  const order = Buffer.from('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551', 'hex')
+  const order = Buffer.from(
+    'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551',
+    'hex',
+  )
   for (const bad of [new Uint8Array(32), new Uint8Array(order), new Uint8Array(32).fill(255)]) {
     assert.throws(() => P256KeyPair.fromSecret(bad), { code: 'CRYPTO_KEY_INVALID' })
   }

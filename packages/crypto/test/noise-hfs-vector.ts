@@ -1,7 +1,7 @@
-// A known answer for Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256 from an independent implementation:
-// js-libp2p-noise (Apache-2.0 OR MIT) with @noble/post-quantum, first vector of the file
-// pqc-test-vectors.json that its authors publish. Prologue and payloads are empty. Every secret is one byte
-// repeated; the KEM seed is d ‖ z.
+// A known answer for Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256 from an independent
+// implementation: js-libp2p-noise (Apache-2.0 OR MIT) with @noble/post-quantum, first vector of the
+// file pqc-test-vectors.json that its authors publish. Prologue and payloads are empty. Every
+// secret is one byte repeated; the KEM seed is d ‖ z.
 
 import { hex } from './hex.ts'
 import { bytesOf } from './scripted-random.ts'

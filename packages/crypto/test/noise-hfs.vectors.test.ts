@@ -1,5 +1,5 @@
-// Noise with the hfs modifier (noise_hfs rev 1): against the known answer of another implementation and
-// against a straight-line transcription of the specification, as initiator and as responder.
+// Noise with the hfs modifier (noise_hfs rev 1): against the known answer of another implementation
+// and against a straight-line transcription of the specification, as initiator and as responder.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

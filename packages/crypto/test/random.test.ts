@@ -1,4 +1,5 @@
-// R031: keys come from the random port, which is the operating system's generator, and from nothing else.
+// R031: keys come from the random port, which is the operating system's generator, and from nothing
+// else.
 
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'

@@ -48,7 +48,10 @@ for (const [name, holder] of Object.entries(holders)) {
   test(`${name} prints nothing of its secret`, () => {
     assert.equal(inspect(holder), `${name} [redacted]`)
     assert.equal(JSON.stringify({ holder }), '{"holder":"[redacted]"}')
-    assert.doesNotMatch(inspect({ deep: { holder } }, { showHidden: true, depth: 9 }), /ab, ab|abab/)
+    assert.doesNotMatch(
+      inspect({ deep: { holder } }, { showHidden: true, depth: 9 }),
+      /ab, ab|abab/,
+    )
   })
 }
 

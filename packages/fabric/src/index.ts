@@ -1,1 +1,37 @@
-export {}
+/**
+ * The agent's API: send, request, stream, broadcast; and the coordinator that hands tasks to workers. Agents
+ * are created by `createAgent` of @myelin/node.
+ *
+ * ```ts
+ * import type { Agent } from '@myelin/fabric'
+ *
+ * async function greet(alice: Agent, bob: string): Promise<void> {
+ *   alice.handle('status-update', ({ payload, from }) => console.log(from, payload.state))
+ *   await alice.send(bob, 'data', new TextEncoder().encode('hello'))
+ *   const answer = await alice.request(bob, 'echo', new Uint8Array([1, 2, 3]))
+ *   console.log(answer.payload)
+ *   for await (const { payload } of alice.messages('data')) console.log(payload.length)
+ * }
+ * console.log(greet.name)
+ * ```
+ */
+export {
+  type Agent,
+  type BroadcastOutcome,
+  type DeliveryOptions,
+  type Handler,
+  type PeerEvent,
+  type PeerInfo,
+  type PeerTarget,
+  type Received,
+  reply,
+  TypedReply,
+} from './agent.ts'
+export { AddressBook, type KnownPeer } from './address-book.ts'
+export { type BackoffOptions, backoffMs } from './backoff.ts'
+export type { DispatchCounts } from './dispatcher.ts'
+export { FabricError, type FabricErrorCode, Refusal } from './errors.ts'
+export { type ConnectOptions, Fabric, type FabricParts } from './fabric.ts'
+export { Coordinator, type CoordinatorEvent, type CoordinatorOptions, type WorkerInfo } from './coordinator.ts'
+export { type CoordinatorClient, connectCoordinator, type WorkLoopOptions, workLoop } from './coordinator-client.ts'
+export { type BoardCounts, type ReportVerdict, TaskBoard } from './task-board.ts'

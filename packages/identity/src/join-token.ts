@@ -131,6 +131,10 @@ export class JoinTokenBook {
     if (options.roles.length > rolesPerAgentMax) {
       throw new IdentityError('IDENTITY_TOKEN', `a token gives at most ${rolesPerAgentMax} roles`, { kind: 'usage' })
     }
+    const tooLong = options.addresses.find((address) => utf8Encode(address).length > addressBytesMax)
+    if (tooLong !== undefined) {
+      throw new IdentityError('IDENTITY_TOKEN', `an address has at most ${addressBytesMax} bytes: ${tooLong.slice(0, 64)}…`, { kind: 'usage' })
+    }
     const secret = options.random.fill(new Uint8Array(tokenSecretBytes))
     const expiresMs = Math.floor(options.nowMs) + (options.lifetimeMs ?? tokenLifetimeMs)
     this.#open.set(hexEncode(sha256(secret)), { roles: options.roles, expiresMs })

@@ -14,13 +14,14 @@ import {
 import { derivePassphraseKey, Ed25519KeyPair, wipe, X25519KeyPair, xchacha20Poly1305 } from '@myelin/crypto'
 import { AgentKeys } from './agent-key.ts'
 import { IdentityError } from './errors.ts'
-import { passphraseCost, passphraseMemoryKibMax } from './limits.ts'
+import { passphraseCost, passphraseMemoryKibMax, passphraseParallelismMax, passphrasePassesMax } from './limits.ts'
 
 const formatName = 'myelin-agent-key'
 const formatVersion = 1
 const seedBytes = 32
 const saltBytes = 16
 const nonceBytes = 24
+const tagBytes = 16
 
 interface PassphraseParameters {
   readonly salt: string
@@ -108,12 +109,13 @@ function openSecrets(file: KeyFile, options: KeyFileOptions, path: string): Uint
   if (options.passphrase === undefined) {
     throw new IdentityError('IDENTITY_PASSPHRASE', `${path} is sealed: give its passphrase (MYELIN_PASSPHRASE)`, { kind: 'usage' })
   }
+  if (bytes.length !== nonceBytes + 2 * seedBytes + tagBytes) throw fileError(path, '"secrets" has the wrong length')
   const salt = base64urlDecode(file.argon2id.salt)
   if (salt === undefined || salt.length < 8) throw fileError(path, '"salt" is not a salt')
   const key = derivePassphraseKey(utf8Encode(options.passphrase), salt, file.argon2id)
   const opened = xchacha20Poly1305.open(key, bytes.subarray(0, nonceBytes), bytes.subarray(nonceBytes), utf8Encode(file.agent))
   wipe(key)
-  if (opened === undefined || opened.length !== 2 * seedBytes) {
+  if (opened === undefined) {
     throw new IdentityError('IDENTITY_PASSPHRASE', `the passphrase does not open ${path}`, { kind: 'usage' })
   }
   return opened
@@ -147,9 +149,10 @@ function isPassphraseParameters(value: unknown): value is PassphraseParameters {
   const { salt, memoryKib, passes, parallelism } = value as Record<string, unknown>
   return (
     typeof salt === 'string' &&
-    isWithin(memoryKib, 8, passphraseMemoryKibMax) &&
-    isWithin(passes, 1, 64) &&
-    isWithin(parallelism, 1, 64)
+    isWithin(passes, 1, passphrasePassesMax) &&
+    isWithin(parallelism, 1, passphraseParallelismMax) &&
+    // RFC 9106 §3.1: at least 8 KiB for each lane.
+    isWithin(memoryKib, 8 * (parallelism as number), passphraseMemoryKibMax)
   )
 }
 

@@ -97,7 +97,7 @@ export function decodePeerRecord(bytes: Uint8Array): Result<PeerRecord, PeerReco
   if (!fields.ok) return fields
   const signature = bytes.subarray(body.length)
   if (!verifyEd25519(publicKeyOf(fields.value.agent), concatBytes(domain, body), signature)) return err('record_signature')
-  return ok({ ...fields.value, encoded: bytes.slice() })
+  return ok({ ...fields.value, encoded: new Uint8Array(bytes) })
 }
 
 /** Undefined while the record is valid at `nowMs`, allowing `skewMs` of clock difference before its start. */
@@ -112,6 +112,8 @@ type RecordBody = Omit<PeerRecord, 'encoded'>
 function encodeBody(record: RecordBody): Uint8Array {
   const name = utf8Encode(record.name)
   const addresses = record.addresses.map(utf8Encode)
+  const numbers = [record.sequence, record.issuedMs, record.expiresMs]
+  check(numbers.every(isWhole), 'sequence and times are whole numbers, not negative')
   check(record.staticKey.length === 32, 'the static key has 32 bytes')
   check(name.length <= nameBytesMax, `a name has at most ${nameBytesMax} bytes`)
   check(addresses.length <= recordAddressesMax, `a record holds at most ${recordAddressesMax} addresses`)
@@ -175,6 +177,10 @@ function readKeys(reader: ByteReader): RecordKey[] | undefined {
 const algorithmNames: ReadonlyMap<number, RecordKeyAlgorithm> = new Map(
   Object.entries(recordKeyAlgorithms).map(([name, number]) => [number, name as RecordKeyAlgorithm]),
 )
+
+function isWhole(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
 
 function check(condition: boolean, message: string): void {
   if (!condition) throw new IdentityError('IDENTITY_RECORD', message, { kind: 'usage' })

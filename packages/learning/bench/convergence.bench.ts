@@ -95,7 +95,8 @@ function measure({ name, plan, test, whole }: Run): void {
   }
   const perSecond = (plan.examples * plan.epochs * plan.rounds * 1_000) / trainingMs
   if (values.json) console.log(JSON.stringify({ name, dataMs, trainingMs, perSecond, rounds }))
-  else console.log(`swarm: ${(trainingMs / 1_000).toFixed(1)} s, ${perSecond.toFixed(0)} examples/s\n`)
+  else
+    console.log(`swarm: ${(trainingMs / 1_000).toFixed(1)} s, ${perSecond.toFixed(0)} examples/s\n`)
 }
 
 function finish(task: TrainingTask, weights: Float32Array, shard: Dataset): TaskResult {

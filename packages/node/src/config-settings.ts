@@ -76,29 +76,17 @@ export const settings = group('The configuration of one agent.', {
       max: 100_000,
       unit: 'handshakes',
     }),
-    streamsPerSessionMax: integer('Open streams within one session.', {
-      default: 256,
-      min: 1,
-      max: 65_536,
-      unit: 'streams',
-    }),
     messageBytesMax: integer('Largest message that is sent or accepted.', {
       default: packetPayloadBytesMax,
       min: kib,
       max: packetPayloadBytesMax,
       unit: 'bytes',
     }),
-    sendQueueMax: integer('Messages per session that wait to be sent before send itself waits.', {
-      default: 1024,
-      min: 1,
-      max: 1_000_000,
-      unit: 'messages',
-    }),
-    receiveQueueMax: integer('Messages per session that wait for a handler.', {
-      default: 1024,
-      min: 1,
-      max: 1_000_000,
-      unit: 'messages',
+    windowBytes: integer('Bytes per session that a peer may send before they are handled.', {
+      default: 4 * mib,
+      min: 256 * kib,
+      max: 1024 * mib,
+      unit: 'bytes',
     }),
   }),
   session: group('The secure session between two agents.', {
@@ -114,7 +102,7 @@ export const settings = group('The configuration of one agent.', {
       'Silence after which a peer is asked whether it is there.',
       milliseconds(30 * second, 100, hour),
     ),
-    rekeyMessages: integer('Records sealed with one key.', {
+    rekeyMessages: integer('Messages sealed with one key.', {
       default: 1_000_000,
       min: 1,
       max: 2 ** 32,
@@ -159,7 +147,7 @@ export const settings = group('The configuration of one agent.', {
       unit: 'messages',
     }),
     burst: integer('Messages that may come at once.', {
-      default: 200_000,
+      default: 400_000,
       min: 1,
       max: 100_000_000,
       unit: 'messages',
@@ -199,9 +187,6 @@ export const settings = group('The configuration of one agent.', {
   }),
   shutdown: group('The end of the process.', {
     drainMs: integer('Time to finish what has begun.', milliseconds(10 * second, 0, hour)),
-  }),
-  plainTransport: group('Unencrypted operation, for measurements on one machine (R119).', {
-    allow: flag('Allow sessions without encryption.', { default: false }),
   }),
 })
 

@@ -22,7 +22,12 @@ import { checkValue, checkWrittenValue, type Verdict } from './config-values.ts'
 const environmentPrefix = 'MYELIN_'
 
 /** Variables of Myelin that are no settings: for the command line and for the tests. */
-const environmentReserved: readonly string[] = ['MYELIN_CONFIG', 'MYELIN_DEBUG', 'MYELIN_SHARED']
+const environmentReserved: readonly string[] = [
+  'MYELIN_CONFIG',
+  'MYELIN_DEBUG',
+  'MYELIN_PASSPHRASE',
+  'MYELIN_SHARED',
+]
 
 /** The content of one file, parsed and not yet checked. */
 export interface ConfigurationFile {

@@ -1,15 +1,19 @@
 /**
- * The composition root of Myelin: configuration and logs.
+ * The composition root of Myelin: agents, their configuration and their logs.
  *
  * ```ts
- * import { createLogger, describeFault, loadConfiguration, streamSink } from '@myelin/node'
+ * import { createAgent } from '@myelin/node'
  *
- * const loaded = loadConfiguration({ environment: process.env, code: { name: 'alice' } })
- * if (loaded.ok) {
- *   const { level, format } = loaded.value.log
- *   const logger = createLogger({ level, format, sink: streamSink(process.stderr) })
- *   logger.log('info', 'agent.started', { name: loaded.value.name })
- * } else for (const fault of loaded.faults) console.error(describeFault(fault))
+ * await using alice = await createAgent({ name: 'alice', listen: ['/ip4/127.0.0.1/tcp/0'] })
+ * await using bob = await createAgent({ name: 'bob' })
+ * alice.handle('echo', ({ payload, from }) => {
+ *   console.log(`${payload.length} bytes from ${from}`)
+ *   return payload
+ * })
+ *
+ * await bob.join(await alice.issueJoinToken())
+ * const answer = await bob.request(alice.id, 'echo', new Uint8Array([1, 2, 3]))
+ * console.log(answer.payload)
  * ```
  */
 export {
@@ -41,3 +45,6 @@ export { parseYaml } from './config-yaml.ts'
 export { createLogger, type LoggerOptions } from './log.ts'
 export { type RotatingFile, type RotatingFileOptions, rotatingFile } from './log-file.ts'
 export { type LogSink, streamSink, wantsColour } from './log-sink.ts'
+export { type CreateAgentOptions, createAgent, type JoinTokenOptions, type NodeAgent, type TrustedPeer } from './create-agent.ts'
+export { NodeError, type NodeErrorCode } from './errors.ts'
+export { type Home, type HomeOptions, openHome } from './home.ts'

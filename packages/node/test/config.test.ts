@@ -32,7 +32,7 @@ function linesOf(loaded: LoadedConfiguration): string[] {
 const file = (content: unknown, name = 'a.toml') => ({ name, content })
 
 test('without any source the configuration is the defaults of the documents', () => {
-  const { session, compression, request, limits, plainTransport, log } = configurationOf(
+  const { session, compression, request, limits, shutdown, log } = configurationOf(
     loadConfiguration(),
   )
   assert.equal(session.timestampWindowMs, 5000)
@@ -44,7 +44,7 @@ test('without any source the configuration is the defaults of the documents', ()
   assert.equal(request.timeoutMs, 60_000)
   assert.equal(limits.sessionsMax, 1000)
   assert.equal(limits.messageBytesMax, 16 * 1024 * 1024)
-  assert.equal(plainTransport.allow, false)
+  assert.equal(shutdown.drainMs, 10_000)
   assert.equal(log.file, undefined)
 })
 
@@ -76,7 +76,7 @@ test('each source overrides the one before: defaults, files, environment, flags,
 
 test('TOML, YAML and JSON of the same settings give the same configuration', () => {
   const toml = `name = "a"\nlisten = ["/ip4/127.0.0.1/tcp/0"]\n[log]\nlevel = "debug"\n[limits]
-sessionsMax = 0x40\nhandshakesPendingMax = 8\n[plainTransport]\nallow = true\n`
+sessionsMax = 0x40\nhandshakesPendingMax = 8\n[shutdown]\ndrainMs = 5\n`
   const yaml = `# with a comment
 name: a
 listen:
@@ -85,11 +85,11 @@ log: { level: debug }
 limits:
   sessionsMax: 0x40
   handshakesPendingMax: 8
-plainTransport:
-  allow: true
+shutdown:
+  drainMs: 5
 `
   const json = `{"name":"a","listen":["/ip4/127.0.0.1/tcp/0"],"log":{"level":"debug"},
-"limits":{"sessionsMax":64,"handshakesPendingMax":8},"plainTransport":{"allow":true}}`
+"limits":{"sessionsMax":64,"handshakesPendingMax":8},"shutdown":{"drainMs":5}}`
   const parsed = [parseToml(toml), parseYaml(yaml), parseJson(json)]
   const [fromToml, fromYaml, fromJson] = parsed.map((result) => {
     assert.ok(result.ok)

@@ -1,11 +1,13 @@
 // From a byte stream to a session: drives the handshake over a connection, asks whether the peer is trusted,
 // tells a refused peer why, and gives up in time. One attempt, one outcome.
 
-import { type Timer, withDeadline } from '@myelin/base'
+import { describeError, type Timer } from '@myelin/base'
+import { wipe } from '@myelin/crypto'
 import type { ByteStream } from '@myelin/transport'
 import { encodePacket, type PacketFault } from '@myelin/wire'
+import { decodeAlert, encodeAlert } from './alert.ts'
 import { Connection, type Phase } from './connection.ts'
-import { closeCodes, codeOfNumber, refusal, SessionError } from './errors.ts'
+import { refusal, SessionError, type SessionErrorCode } from './errors.ts'
 import {
   type AwaitingAccept,
   type AwaitingFinish,
@@ -27,15 +29,21 @@ import type {
   SessionHandlers,
 } from './session-options.ts'
 
-/** First byte of an alert: a handshake that ends in the clear, with the number of the reason (u16). */
-const alertMark = 0xff
-const alertBytes = 3
-
 /** Runs the handshake as initiator. Rejects with a `SessionError`; the byte stream is then gone. */
 export function dialSession(stream: ByteStream, environment: SessionEnvironment, options: DialSessionOptions): Promise<Session> {
-  const context = { ...contextOf(environment, stream), expected: options.expected, staticKey: options.staticKey, token: options.token, hybrid: options.hybrid ?? true }
-  const { send, next } = beginHandshake(context, environment.clock.wallMs())
-  return new Establishment(stream, environment, options, { isInitiator: true, state: next, send }).outcome
+  const { expected, staticKey, token, hybrid = true } = options
+  let start: Start
+  try {
+    const context = { ...contextOf(environment, stream), expected, staticKey, token, hybrid }
+    const { send, next } = beginHandshake(context, environment.clock.wallMs())
+    start = { isInitiator: true, state: next, send }
+  } catch (cause) {
+    // A static key that gives no shared secret may well come from a peer's own record.
+    stream.destroy()
+    const message = `the handshake cannot begin: ${describeError(cause)}`
+    return Promise.reject(new SessionError('SESSION_OPTION', message, { cause, kind: 'usage' }))
+  }
+  return new Establishment(stream, environment, options, start).outcome
 }
 
 /** Runs the handshake as responder. */
@@ -58,6 +66,20 @@ interface Start {
   readonly send?: Uint8Array
 }
 
+/** Refuses a peer before any handshake, in the clear, with the number of the reason. */
+export function refuseStream(stream: ByteStream, code: SessionErrorCode, environment: SessionEnvironment): void {
+  stream.attach({ data: () => {}, drain: () => {}, end: () => {}, closed: () => {} })
+  sendAlert(stream, code)
+  environment.clock.setTimer(environment.closeTimeoutMs, () => stream.destroy())
+}
+
+function sendAlert(stream: ByteStream, code: SessionErrorCode): void {
+  const alert = encodeAlert(code)
+  if (alert === undefined) return
+  stream.write(alert)
+  stream.end()
+}
+
 class Establishment implements Phase {
   readonly outcome: Promise<Session>
   readonly #environment: SessionEnvironment
@@ -68,6 +90,8 @@ class Establishment implements Phase {
   readonly #signal: AbortSignal | undefined
   readonly #onAbort = () => this.#fail(refusal('SESSION_LOST', { detail: 'aborted', cause: this.#signal?.reason, kind: 'recoverable' }))
   #state: State | undefined
+  /** Open for us, not yet confirmed by the peer. */
+  #session: SessionCore | undefined
   #resolve!: (session: Session) => void
   #reject!: (error: SessionError) => void
   #isSettled = false
@@ -92,14 +116,15 @@ class Establishment implements Phase {
   }
 
   packet(flags: number, _header: Uint8Array, payload: Uint8Array): void {
+    const alert = decodeAlert(flags, payload)
+    if (alert !== undefined) {
+      this.#alerted(alert)
+      return
+    }
     const state = this.#state
     if (state === undefined) {
       // While the decision is pending a correct peer is silent.
       this.#refuse(refusal('SESSION_HANDSHAKE_MALFORMED', { detail: 'data before the answer' }))
-      return
-    }
-    if (payload[0] === alertMark && payload.length === alertBytes && flags === 0) {
-      this.#alerted(payload)
       return
     }
     if (flags !== 0) {
@@ -138,20 +163,20 @@ class Establishment implements Phase {
 
   /** The initiator decides on the responder before it says who it is itself. */
   #admitAsInitiator(established: Established, finish: Uint8Array): void {
-    this.#admit(established, (session) => {
-      // The session is ours when the responder's settings arrive in it; a refusal arrives in it too.
-      const { clock, handshakeTimeoutMs } = this.#environment
-      const confirmed = withDeadline(session.confirmed, { clock, timeoutMs: handshakeTimeoutMs, what: 'the confirmation' })
-      confirmed.then(
-        () => this.#finish(session),
-        (error) => this.#fail(error instanceof SessionError ? error : refusal('SESSION_HANDSHAKE_TIMEOUT', { cause: error })),
-      )
-    }, finish)
+    this.#admit(established, (session) => this.#awaitConfirmation(session), finish)
   }
 
   #accept(session: SessionCore): void {
     session.accept()
-    this.#finish(session)
+    this.#awaitConfirmation(session)
+  }
+
+  /** The session is made when the peer's settings arrive in it; a refusal arrives in it too. */
+  #awaitConfirmation(session: SessionCore): void {
+    session.confirmed.then(
+      () => this.#finish(session),
+      (error: SessionError) => this.#fail(error),
+    )
   }
 
   #admit(established: Established, then: (session: SessionCore) => void, send?: Uint8Array): void {
@@ -159,7 +184,10 @@ class Establishment implements Phase {
     const { peer, token } = established
     const candidate = { peer, token, isInitiator: this.#isInitiator, remoteAddress: stream.remoteAddress }
     const decide = (admission: Admission) => {
-      if (this.#isSettled) return
+      if (this.#isSettled) {
+        forget(established)
+        return
+      }
       if (!admission.isAdmitted) {
         const { code, detail } = admission
         this.#refuseSealed(established, refusal(code, detail === undefined ? {} : { detail }))
@@ -168,23 +196,33 @@ class Establishment implements Phase {
       if (send !== undefined) stream.write(encodePacket(0, send))
       then(this.#open(established, admission.roles))
     }
-    const decision = this.#environment.authorize(candidate)
-    if (!(decision instanceof Promise)) {
-      decide(decision)
+    const undecided = (cause: unknown) => {
+      const error = refusal('SESSION_INTERNAL', { cause, detail: 'the decision on the peer failed' })
+      if (this.#isSettled) forget(established)
+      else this.#refuseSealed(established, error)
+    }
+    let decision: Admission | Promise<Admission>
+    try {
+      decision = this.#environment.authorize(candidate)
+    } catch (cause) {
+      undecided(cause)
       return
     }
-    decision.then(decide, (cause) => this.#refuse(refusal('SESSION_INTERNAL', { cause, detail: 'the decision on the peer failed' })))
+    if (decision instanceof Promise) decision.then(decide, undecided)
+    else decide(decision)
   }
 
   #open(established: Established, roles: readonly string[]): SessionCore {
     const session = new SessionCore(this.#environment, this.#connection, established, { isInitiator: this.#isInitiator, roles, handlers: this.#handlers })
     this.#connection.phase = session
+    this.#session = session
     return session
   }
 
   /** A responder's refusal travels inside the session that the handshake made: nobody else can say it. */
   #refuseSealed(established: Established, error: SessionError): void {
     if (this.#isInitiator) {
+      forget(established)
       this.#refuse(error)
       return
     }
@@ -195,21 +233,16 @@ class Establishment implements Phase {
     this.#fail(error)
   }
 
-  #alerted(payload: Uint8Array): void {
-    const code = codeOfNumber(((payload[1] as number) << 8) | (payload[2] as number))
+  #alerted(code: SessionErrorCode): void {
     this.#fail(refusal(code, { isUnauthenticated: true, detail: 'as the peer says' }))
     this.#connection.stream.destroy()
   }
 
-  /** Tells the peer why, in the clear, and hangs up. */
+  /** Tells the peer why, in the clear where there is no session yet, and hangs up. */
   #refuse(error: SessionError): void {
     if (this.#isSettled) return
-    const number = closeCodes[error.code]
-    const { stream } = this.#connection
-    if (number !== 0) {
-      stream.write(encodePacket(0, Uint8Array.of(alertMark, number >>> 8, number & 0xff)))
-      stream.end()
-    }
+    if (this.#session === undefined) sendAlert(this.#connection.stream, error.code)
+    else this.#session.refuse(error)
     this.#fail(error)
     this.#linger()
   }
@@ -244,4 +277,10 @@ class Establishment implements Phase {
     this.#signal?.removeEventListener('abort', this.#onAbort)
     return true
   }
+}
+
+/** Secrets of a session that will not be. */
+function forget({ secrets }: Established): void {
+  wipe(secrets.send)
+  wipe(secrets.receive)
 }

@@ -42,7 +42,7 @@ export {
   SessionError,
   type SessionErrorCode,
 } from './errors.ts'
-export { acceptSession, dialSession } from './establish.ts'
+export { acceptSession, dialSession, refuseStream } from './establish.ts'
 export {
   type AwaitingAccept,
   type AwaitingFinish,

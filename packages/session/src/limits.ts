@@ -24,10 +24,17 @@ export const streamWindowBytes = 512 * kib
 export const streamsMax = 1024
 /** Largest message, reassembled (R131). */
 export const messageBytesMax = packetPayloadBytesMax
-/** Bytes of messages that are being reassembled, all together. */
-export const reassemblyBytesMax = 2 * messageBytesMax
+/**
+ * Messages of full size that fit into reassembly together. A sender interleaves one of each of the four
+ * priorities, so less would end sessions of correct peers.
+ */
+export const reassemblyFullMessagesMax = 4
 /** Messages that are being reassembled at once. */
 export const reassembliesMax = 256
+/** Parts of all those messages together. Correct peers send parts of 16 KiB and more, but for a few. */
+export const reassemblyPartsMax = 65_536
+/** A part shorter than this is copied, so that it does not keep the whole record alive that it came in. */
+export const partCopiedBytesMax = recordBytesMax / 4
 
 /** Queued bytes above which a sender is told to wait. */
 export const sendHighWaterBytes = 1 * mib
@@ -40,6 +47,8 @@ export const requestsPendingMax = 65_536
 export const requestTimeoutMs = 60_000
 /** Custom type names that one side may define. */
 export const typesMax = 1024
+/** Longest name of a message type, in bytes of UTF-8: its frame has one byte for the length. */
+export const typeNameBytesMax = 255
 /** First type id for names that the peers define; lower ids are built in. */
 export const customTypeIdFirst = 64
 

@@ -25,13 +25,15 @@ export interface QueuedMessage {
 }
 
 const messagesQueuedMax = 1_000_000
+/** What a queued message costs beside its payload, so that a flood of empty ones fills the queue too. */
+const messageCostBytes = 64
 
 export class Outbox {
   readonly #queues = priorities.map(() => new BoundedQueue<QueuedMessage>(messagesQueuedMax))
   #bytes = 0
   #count = 0
 
-  /** Payload bytes that wait. */
+  /** Payload bytes that wait, and a little for each message. */
   get bytes(): number {
     return this.#bytes
   }
@@ -42,9 +44,10 @@ export class Outbox {
 
   /** False: full; the message is not queued. */
   push(message: QueuedMessage, priority: number): boolean {
-    if (this.#bytes + message.payload.length > sendQueueBytesMax && this.#count > 0) return false
+    const costBytes = message.payload.length + messageCostBytes
+    if (this.#bytes + costBytes > sendQueueBytesMax && this.#count > 0) return false
     if (!this.#queues[priority]?.push(message)) return false
-    this.#bytes += message.payload.length
+    this.#bytes += costBytes
     this.#count += 1
     return true
   }
@@ -64,6 +67,7 @@ export class Outbox {
     this.#bytes -= bytes
     if (message.offset < message.payload.length) return
     this.#queues[(message.flags >> 4) & 3]?.shift()
+    this.#bytes -= messageCostBytes
     this.#count -= 1
   }
 

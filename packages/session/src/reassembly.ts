@@ -1,8 +1,14 @@
 // Large messages arrive in parts. Parts are kept as views and joined once, when the last is there. Bounded
-// in messages, in bytes of each and in bytes of all.
+// in messages, in bytes of each, in bytes of all and in parts of all: what a part costs us is its object and
+// the record that its view keeps alive, whatever its length, so short parts are copied and all are counted.
 
 import { messageFlags } from '@myelin/wire'
-import { reassembliesMax, reassemblyBytesMax } from './limits.ts'
+import {
+  partCopiedBytesMax,
+  reassembliesMax,
+  reassemblyFullMessagesMax,
+  reassemblyPartsMax,
+} from './limits.ts'
 
 export interface Assembled {
   readonly flags: number
@@ -30,6 +36,7 @@ export class Reassembly {
   readonly #partials = new Map<number, Partial>()
   readonly #messageBytesMax: number
   #bytes = 0
+  #parts = 0
 
   constructor(messageBytesMax: number) {
     this.#messageBytesMax = messageBytesMax
@@ -60,14 +67,17 @@ export class Reassembly {
   clear(): void {
     this.#partials.clear()
     this.#bytes = 0
+    this.#parts = 0
   }
 
   #add(key: number, payload: Uint8Array, costBytes: number): ReassemblyFault | undefined {
     const partial = this.#partials.get(key)
     if (partial === undefined) return 'unknown_message'
     if (partial.bytes + payload.length > this.#messageBytesMax) return 'too_large'
-    if (this.#bytes + payload.length > reassemblyBytesMax) return 'too_many'
-    partial.parts.push(payload)
+    if (this.#bytes + payload.length > reassemblyFullMessagesMax * this.#messageBytesMax) return 'too_many'
+    if (this.#parts >= reassemblyPartsMax) return 'too_many'
+    partial.parts.push(payload.length < partCopiedBytesMax ? payload.slice() : payload)
+    this.#parts += 1
     partial.bytes += payload.length
     partial.costBytes += costBytes
     this.#bytes += payload.length
@@ -78,6 +88,7 @@ export class Reassembly {
     const partial = this.#partials.get(key) as Partial
     this.#partials.delete(key)
     this.#bytes -= partial.bytes
+    this.#parts -= partial.parts.length
     const payload = new Uint8Array(partial.bytes)
     let offset = 0
     for (const part of partial.parts) {

@@ -48,7 +48,6 @@ export class Sender {
 
   /** False: above the mark, wait for drain. Throws `SESSION_QUEUE_FULL` far above it. */
   send(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): boolean {
-    this.messagesSent += 1
     const frameBytes = messageHeaderBytes + payload.length
     const writer = this.#writer
     if (this.#outbox.isEmpty && !writer.isBlocked && frameBytes <= recordRoom && frameBytes <= this.credit.available) {
@@ -56,10 +55,12 @@ export class Sender {
       const body = writeMessageHeader(target, writer.offset, flags, typeId, id, timestamp, payload.length)
       target.set(payload, body)
       this.credit.use(frameBytes)
+      this.messagesSent += 1
       writer.commit(body + payload.length, 1)
       return true
     }
     this.#queue({ flags, typeId, id, timestamp, payload, offset: 0 })
+    this.messagesSent += 1
     this.pump()
     if (this.#outbox.bytes < sendHighWaterBytes) return true
     this.#wantsDrain = true

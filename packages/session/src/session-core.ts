@@ -16,12 +16,13 @@ import {
   type SettingsFrame,
   streamHeaderBytes,
 } from '@myelin/wire'
+import { decodeAlert } from './alert.ts'
 import type { Connection, Phase } from './connection.ts'
 import { closeCodes, codeOfNumber, refusal, SessionError, type SessionErrorCode } from './errors.ts'
 import type { Established } from './handshake.ts'
 import { type Heartbeat, heartbeat } from './heartbeat.ts'
 import { IncomingMessage, type MessageKind, type MessageOwner } from './incoming.ts'
-import { recordBytesMax, streamsMax, streamWindowBytes } from './limits.ts'
+import { recordBytesMax, streamsMax, streamWindowBytes, typeNameBytesMax } from './limits.ts'
 import type { Agreement, HandshakePattern } from './negotiation.ts'
 import { type Priority, priorities, priorityNumbers } from './outbox.ts'
 import { Pings } from './pings.ts'
@@ -75,6 +76,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   #lastHeardMs: number
   #peerMessageBytesMax = 0
   #rekeysReceived = 0
+  /** The record being read ends the peer's key. */
+  #isKeyUpdateDue = false
 
   constructor(
     environment: SessionEnvironment,
@@ -163,6 +166,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
 
   openStream(type: string): SessionStream {
     this.#requireOpen()
+    // Names and numbers the type here, where the caller hears that there are too many; not while pumping.
+    this.typeId(type)
     const stream = this.#streams.open(type)
     this.#streams.ready(stream)
     return stream
@@ -203,7 +208,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   pump(): void {
     if (this.#state === 'closed') return
     this.#sender.pump()
-    if (this.#state === 'closing' && this.#sender.isEmpty) this.#finishClosing()
+    if (this.#state === 'closing' && this.#sender.isEmpty && !this.#streams.hasOutput) this.#finishClosing()
   }
 
   // ── What establishment, messages and streams need ──────────────────────────────────────────────────────
@@ -255,6 +260,10 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   typeId(name: string): number {
     const known = this.#types.numberOf(name)
     if (known !== undefined) return known
+    if (name === '' || Buffer.byteLength(name) > typeNameBytesMax) {
+      const message = `a message type needs a name of 1 to ${typeNameBytesMax} bytes; shorten "${name.slice(0, 32)}…"`
+      throw new SessionError('SESSION_OPTION', message, { kind: 'usage' })
+    }
     const number = this.#types.announce(name)
     if (number === undefined) {
       const message = 'too many message types in one session; use fewer names'
@@ -272,11 +281,11 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
 
   packet(flags: number, header: Uint8Array, payload: Uint8Array): void {
     if (this.#state === 'closed') return
-    this.#lastHeardMs = this.#environment.clock.monotonicMs()
     if ((flags & packetFlags.encrypted) === 0) {
-      this.#fail('SESSION_PROTOCOL', 'a packet in the clear')
+      this.#clearPacket(flags, payload)
       return
     }
+    this.#lastHeardMs = this.#environment.clock.monotonicMs()
     const opened = this.#opener.open(header, payload)
     if (opened === undefined) {
       this.#fail('SESSION_RECORD_OPEN')
@@ -286,6 +295,21 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     if (record === undefined) return
     const fault = readFrames(record, this)
     if (fault !== undefined) this.#fail('SESSION_PROTOCOL', fault)
+    else if (this.#isKeyUpdateDue) this.#updateKey()
+  }
+
+  /**
+   * Before the peer has confirmed the session, an alert may be its refusal of our last handshake message; it
+   * has no other way to tell. After that anyone but the peer may have sent it, and it changes nothing.
+   */
+  #clearPacket(flags: number, payload: Uint8Array): void {
+    const code = decodeAlert(flags, payload)
+    if (code === undefined) {
+      this.#fail('SESSION_PROTOCOL', 'a packet in the clear')
+    } else if (!this.#isConfirmed) {
+      this.#end(refusal(code, { isUnauthenticated: true, detail: 'as the peer says' }))
+      this.#connection.stream.destroy()
+    }
   }
 
   packetFault(fault: PacketFault): void {
@@ -338,7 +362,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       this.#fail('SESSION_FLOW_CONTROL')
       return
     }
-    this.#receiver.release(streamHeaderBytes)
+    // A chunk costs its header too until it is taken: many short ones are no way round the window.
+    if (payload.length === 0) this.#receiver.release(streamHeaderBytes)
     this.#check(this.#streams.data(flags, typeId, streamId, payload))
   }
 
@@ -374,6 +399,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.#sender.credit.raise(settings.dataMax)
     if (this.isInitiator) this.accept()
     this.#confirmation.resolve()
+    this.#handlers.opened?.(this)
     this.pump()
   }
 
@@ -382,7 +408,14 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   keyUpdateReceived(): void {
+    // Each costs some hashing; a correct peer's is the last frame of its record (R029).
+    if (this.#isKeyUpdateDue) this.#fail('SESSION_PROTOCOL', 'two key updates in one record')
+    this.#isKeyUpdateDue = true
+  }
+
+  #updateKey(): void {
     if (this.#state === 'closed') return
+    this.#isKeyUpdateDue = false
     this.#opener.update()
     this.#rekeysReceived += 1
   }
@@ -397,6 +430,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   closeReceived(number: number, reason: string): void {
+    if (this.#state === 'closed') return
     const detail = reason === '' ? 'as the peer says' : `the peer says: ${reason}`
     this.#end(refusal(codeOfNumber(number), { detail, kind: 'recoverable' }))
     this.#connection.stream.end()
@@ -468,7 +502,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.#streams.failAll(reason)
     this.#pings.failAll(reason)
     this.#confirmation.reject(reason)
-    this.#handlers.closed(reason, this)
+    // The owner of a session that never opened hears of it from `dialSession` or `acceptSession`.
+    if (this.#isConfirmed) this.#handlers.closed(reason, this)
   }
 
   #requireOpen(): void {

@@ -88,6 +88,8 @@ export function sessionEnvironment(
 
 /** What a session tells its owner. Calls are synchronous, in order, and must not throw. */
 export interface SessionHandlers {
+  /** The session is open for both sides; nothing has arrived in it yet. */
+  opened?(session: Session): void
   /** A message or request. Call `release` on it when it has been dealt with. */
   message(message: IncomingMessage, session: Session): void
   /** The peer opened a stream. */

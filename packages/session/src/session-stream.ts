@@ -44,6 +44,8 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
   #isStopped = false
   /** The opening frame is still to be sent. */
   isOpening: boolean
+  /** `stop` was called before the opening frame left: this code follows it. */
+  stopCodeDue: number | undefined
   /** It stands in the table's line of streams that can send. */
   isInLine = false
 
@@ -98,6 +100,11 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
     if (this.#sendState === 'done') return
     this.#host.sendReset(this, code)
     this.#dropOutput()
+    if (this.isOpening && !this.#isReceiveDone) {
+      // The peer never heard of the stream, so nothing will come back.
+      this.#isReceiveDone = true
+      this.#inbox.close()
+    }
     this.#finishSending()
   }
 

@@ -44,6 +44,12 @@ export class StreamTable implements StreamHost {
     return this.#streams.size
   }
 
+  /** Some stream has bytes or an end to send, now or when it gets credit. */
+  get hasOutput(): boolean {
+    for (const stream of this.#streams.values()) if (stream.hasOutput) return true
+    return false
+  }
+
   /** What the peer granted in its settings. */
   configure(openLimit: number, streamDataMax: number): void {
     this.#openLimit = openLimit
@@ -129,7 +135,7 @@ export class StreamTable implements StreamHost {
 
   taken(stream: SessionStream, bytes: number, streamLimit: number): void {
     if (streamLimit > 0) this.#session.control(encodeFrame.maxStreamData(stream.id, streamLimit))
-    this.#session.releaseData(bytes)
+    if (bytes > 0) this.#session.releaseData(streamHeaderBytes + bytes)
   }
 
   sendReset(stream: SessionStream, code: number): void {
@@ -138,12 +144,17 @@ export class StreamTable implements StreamHost {
   }
 
   sendStop(stream: SessionStream, code: number): void {
-    if (!stream.isOpening) this.#session.control(encodeFrame.streamStop(stream.id, code))
+    if (stream.isOpening) stream.stopCodeDue = code
+    else this.#session.control(encodeFrame.streamStop(stream.id, code))
   }
 
   finished(stream: SessionStream): void {
     this.#streams.delete(stream.id)
-    if (this.#isOurs(stream.id)) return
+    if (this.#isOurs(stream.id)) {
+      // The peer never heard of it and does not count it.
+      if (stream.isOpening) this.#opened -= 1
+      return
+    }
     this.#peerLimit += 1
     this.#session.control(encodeFrame.maxStreams(this.#peerLimit))
   }
@@ -170,6 +181,10 @@ export class StreamTable implements StreamHost {
     stream.isOpening = false
     credit.use(streamHeaderBytes + bytes)
     writer.commit(body + bytes, 0)
+    if (stream.stopCodeDue !== undefined) {
+      this.#session.control(encodeFrame.streamStop(stream.id, stream.stopCodeDue))
+      stream.stopCodeDue = undefined
+    }
     if (isLast) stream.finSent()
     return true
   }
@@ -191,7 +206,7 @@ export class StreamTable implements StreamHost {
   /** Data for a stream that we stopped reading: it only gives its credit back. */
   #lateData(id: number, payload: Uint8Array): SessionErrorCode | undefined {
     const fault = this.#knownOrOver(id)
-    if (fault === undefined) this.#session.releaseData(payload.length)
+    if (fault === undefined && payload.length > 0) this.#session.releaseData(streamHeaderBytes + payload.length)
     return fault
   }
 

@@ -64,7 +64,11 @@ export class VirtualClock implements Clock {
     let found: Entry | undefined
     for (const entry of this.#timers) {
       if (entry.atMs > untilMs) continue
-      if (found === undefined || entry.atMs < found.atMs || (entry.atMs === found.atMs && entry.order < found.order)) {
+      if (
+        found === undefined ||
+        entry.atMs < found.atMs ||
+        (entry.atMs === found.atMs && entry.order < found.order)
+      ) {
         found = entry
       }
     }

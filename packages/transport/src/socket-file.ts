@@ -6,7 +6,7 @@
 // inside a new folder of mode 0700 beside its place, gets its mode there, and is hard-linked into place:
 // link(2) fails where a file is in the way, so nothing is replaced unseen.
 
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, lstatSync, unlinkSync } from 'node:fs'
 import { chmod, link, lstat, mkdtemp, rename, rm, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname, join, sep } from 'node:path'
@@ -38,11 +38,6 @@ export class PrivateFolder implements AsyncDisposable {
 
   get socketPath(): string {
     return join(this.#path, 's')
-  }
-
-  /** Where a file goes that is taken out of its place. */
-  get asidePath(): string {
-    return join(this.#path, 'aside')
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -104,22 +99,24 @@ async function linkIntoPlace(options: PublishSocket): Promise<void> {
 }
 
 /** Removes a socket at `path` that nobody listens on, and nothing else. */
-async function removeStale({ folder, path, what }: PublishSocket): Promise<void> {
+async function removeStale({ path, what }: PublishSocket): Promise<void> {
   const found = await statOf(path)
   if (found === undefined) return
   if (!found.isSocket())
     throw inUse(what, 'a file that is no socket is in the way; move it or choose another path')
   if (await isAnswered(path))
     throw inUse(what, 'another listener answers there; stop it or choose another path')
-  // Between the question and now another listener may have replaced the file. It is moved aside first and
-  // looked at there, where nobody else moves it, and put back if it is not the one that was asked.
-  await rename(path, folder.asidePath)
-  const moved = await lstat(folder.asidePath, { bigint: true })
-  if (!isSameFile(moved, found)) await link(folder.asidePath, path)
-  await unlink(folder.asidePath)
+  // Between the question and the answer another listener may have replaced the file, so it is compared and
+  // removed in one turn. Other processes can still slip in between these two calls, some microseconds; POSIX has no
+  // removal by inode that would shut them out.
+  const now = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  if (now !== undefined && isSameFile(now, found)) unlinkSync(path)
 }
 
-/** Whether a connection to the socket is accepted, or fails for another reason than that nobody listens. */
+/**
+ * Whether a connection to the socket is accepted, or fails for another reason than that nobody listens. Linux
+ * answers EAGAIN for a full backlog; the BSDs refuse then too, which no one can tell from an abandoned file.
+ */
 function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path })

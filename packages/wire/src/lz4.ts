@@ -24,12 +24,14 @@ const table = new Uint32Array(2 ** tableBits)
  * in the output for another, neither its bytes nor its length.
  */
 let base = 1
+/** How much input passes before the table is cleared after all; with a block on top it still fits a u32. */
+const clearAfterBytes = 2 ** 26
 
 /** Compresses one block into `target` and returns its length, or `lz4TargetFull`. */
 export function lz4Compress(source: Uint8Array, target: Uint8Array): number {
   const length = source.length
   assert(length <= 2 ** 31, 'an LZ4 block holds at most 2 GiB')
-  if (base + length >= 2 ** 32) {
+  if (base > clearAfterBytes) {
     table.fill(0)
     base = 1
   }

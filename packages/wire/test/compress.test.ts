@@ -179,6 +179,7 @@ test('each way to break a zstd frame is refused', () => {
     'another magic': [`29${run.slice(2)}`, 'compression_malformed'],
     'a skippable frame': ['502a4d1800000000', 'compression_malformed'],
     'header cut short': [run.slice(0, 12), 'compression_malformed'],
+    'no block': [run.slice(0, 14), 'compression_malformed'],
     'a block cut short': [run.slice(0, -2), 'compression_malformed'],
     'a byte too many': [`${run}00`, 'compression_malformed'],
     'a second frame': [run + run, 'compression_malformed'],
@@ -196,11 +197,14 @@ test('each way to break a zstd frame is refused', () => {
 test('the output for one input does not depend on the inputs before it', () => {
   verifies('R021')
   const target = new Uint8Array(70_000)
+  const zeros = new Uint8Array(16_777_216)
   const compressed = (input: Uint8Array) =>
     Buffer.from(target.subarray(0, lz4Compress(input, target)))
   const input = text(3000)
   const alone = compressed(input)
-  for (const other of [text(65_536), noise(60_000), text(3000), new Uint8Array(50_000)]) {
+  // 80 MiB at the end: more than passes between two clearings of the compressor's table.
+  const others = [text(65_536), noise(60_000), text(3000), ...new Array(5).fill(zeros)]
+  for (const other of others) {
     compressed(other)
     assert.deepEqual(compressed(input), alone)
   }

@@ -129,7 +129,7 @@ test('memory grows with the bytes that came, not with the length that was announ
 })
 
 test('a packet that lies in its chunk is handed over without a copy', () => {
-  verifies('R008', 'R133')
+  verifies('R008', 'R120', 'R133')
   const allocate = () => assert.fail('nothing needs to be allocated')
   const decoder = new PacketDecoder({ allocate })
   const sink = recorder()
@@ -189,6 +189,7 @@ test('the payload bound can be lowered for a stranger and raised for a peer', ()
   assert.equal(decoder.push(hello, recorder()), 'packet_length')
   const raised = new PacketDecoder({ payloadBytesMax: 4 })
   raised.payloadBytesMax = 5
+  assert.equal(raised.payloadBytesMax, 5)
   const sink = recorder()
   assert.equal(raised.push(hello, sink), undefined)
   assert.equal(sink.seen.length, 1)

@@ -107,7 +107,7 @@ export class CipherState {
   /** A copy of the key, for a protocol that derives its own record keys. The caller wipes it. */
   exportKey(): Uint8Array {
     if (this.#key === undefined) throw disposedError('a cipher state without a key')
-    return this.#key.slice()
+    return new Uint8Array(this.#key)
   }
 
   /** Wipes the key; any later use throws. */

@@ -73,7 +73,7 @@ export class HandshakeState {
     this.#random = options.random
     this.#s = options.s
     this.#e = options.e
-    this.#rs = options.rs?.slice()
+    this.#rs = options.rs && new Uint8Array(options.rs)
     this.#psks = options.psks ?? []
     this.#hasPsk = protocol.pattern.messages.some((message) => message.includes('psk'))
     checkKeys(protocol, options)
@@ -131,7 +131,10 @@ export class HandshakeState {
     return out
   }
 
-  /** The payload of the peer's next message; after a fault the handshake is dead. */
+  /**
+   * The payload of the peer's next message, in memory of its own; after a fault the handshake is
+   * dead. Copies are made with the constructor throughout: a Buffer's `slice` would share memory.
+   */
   readMessage(message: Uint8Array): Result<Uint8Array, NoiseFault> {
     const tokens = this.#protocol.pattern.messages[this.#next]
     if (this.#status !== 'running' || tokens === undefined || this.#writesNext()) {
@@ -145,10 +148,11 @@ export class HandshakeState {
       if (typeof step === 'string') return this.#fail(step)
       offset += step
     }
+    const isEncrypted = this.#symmetric.hasKey
     const payload = this.#symmetric.decryptAndHash(message.subarray(offset))
     if (payload === undefined) return this.#fail('noise_decrypt')
     this.#next += 1
-    return ok(payload)
+    return ok(isEncrypted ? payload : new Uint8Array(payload))
   }
 
   /**
@@ -216,7 +220,7 @@ export class HandshakeState {
     switch (token) {
       case 'e': {
         const length = this.#protocol.dh.publicBytes
-        const re = message.slice(offset, offset + length)
+        const re = new Uint8Array(message.subarray(offset, offset + length))
         if (!this.#protocol.dh.accepts(re)) return 'noise_low_order'
         this.#re = re
         this.#mixEphemeral(re)
@@ -227,7 +231,7 @@ export class HandshakeState {
         const rs = this.#symmetric.decryptAndHash(message.subarray(offset, offset + length))
         if (rs === undefined) return 'noise_decrypt'
         if (!this.#protocol.dh.accepts(rs)) return 'noise_low_order'
-        this.#rs = rs.slice()
+        this.#rs = new Uint8Array(rs)
         return length
       }
       case 'e1': {

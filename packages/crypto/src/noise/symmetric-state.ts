@@ -45,7 +45,7 @@ export class SymmetricState {
 
   /** As `mixKey`, for a public key that must survive (§9.2: `e` in psk handshakes). */
   mixPublicKey(publicKey: Uint8Array): void {
-    this.mixKey(publicKey.slice())
+    this.mixKey(new Uint8Array(publicKey))
   }
 
   mixHash(data: Uint8Array): void {

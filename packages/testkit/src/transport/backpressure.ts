@@ -76,6 +76,22 @@ export const backpressureTests: StreamTests = {
     for (const { stream } of [paused, late, ...servers]) stream.destroy()
   },
 
+  'a drain that came before attach is told afterwards': async (subject) => {
+    const servers: StreamRecorder[] = []
+    const { transport } = subject
+    await using listener = await transport.listen(subject.address(), (stream) => {
+      servers.push(new StreamRecorder(stream))
+    })
+    const stream = await transport.dial(first(listener))
+    let written = chunkBytes
+    while (stream.write(new Uint8Array(chunkBytes))) written += chunkBytes
+    for (const server of servers) await server.until('all', () => server.byteCount === written)
+    await turns(20)
+    const client = new StreamRecorder(stream)
+    await client.until('the drain', () => client.drainCount === 1)
+    for (const side of [client, ...servers]) side.stream.destroy()
+  },
+
   'the end waits for a reader that pauses': async (subject) => {
     await using pair = await connect(subject)
     const { client, server } = pair

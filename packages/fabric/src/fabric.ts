@@ -1,0 +1,382 @@
+// The agent behind its interface: sessions on demand over whatever transport an address names, messages
+// through guard and dispatcher, everything bounded, everything ended in order.
+
+import { describeError, MyelinError, withDeadline } from '@myelin/base'
+import type { Guard, SecurityLog } from '@myelin/guard'
+import type { AgentId } from '@myelin/identity'
+import {
+  acceptSession,
+  dialSession,
+  RequestFailure,
+  refuseStream,
+  type RequestOptions,
+  type Session,
+  type SessionEnvironment,
+  type SessionError,
+  type SessionHandlers,
+  type SessionStream,
+} from '@myelin/session'
+import type { ByteStream, Listener, StreamTransport } from '@myelin/transport'
+import type { MessageTypes } from '@myelin/wire'
+import { AddressBook, type KnownPeer } from './address-book.ts'
+import type {
+  Agent,
+  BroadcastOutcome,
+  DeliveryOptions,
+  Handler,
+  PeerEvent,
+  PeerInfo,
+  PeerTarget,
+  Received,
+} from './agent.ts'
+import { Dispatcher, type DispatchCounts } from './dispatcher.ts'
+import { FabricError, failureOfNumber } from './errors.ts'
+import * as limits from './limits.ts'
+import { Link, Links } from './links.ts'
+
+export interface FabricParts {
+  readonly name: string
+  readonly environment: SessionEnvironment
+  readonly guard: Guard
+  readonly log: SecurityLog
+  readonly types: MessageTypes
+  /** Picks the transport by the address. */
+  readonly transport: Pick<StreamTransport, 'dial' | 'listen' | 'handles'>
+  readonly sessionsMax?: number
+  readonly handshakesPendingMax?: number
+}
+
+export interface ConnectOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Secret of a join token. */
+  readonly token?: Uint8Array | undefined
+}
+
+export class Fabric implements Agent {
+  readonly id: AgentId
+  readonly name: string
+  readonly types: MessageTypes
+  readonly #parts: FabricParts
+  readonly #book = new AddressBook()
+  readonly #links = new Links()
+  readonly #dispatcher: Dispatcher
+  readonly #dialing = new Map<AgentId, Promise<Link>>()
+  readonly #listeners: Listener[] = []
+  readonly #watchers = new Set<(event: PeerEvent) => void>()
+  readonly #handlers: SessionHandlers
+  readonly #closing = new AbortController()
+  #pendingHandshakes = 0
+  #closed: Promise<void> | undefined
+
+  constructor(parts: FabricParts) {
+    this.#parts = parts
+    this.id = parts.environment.keys.agent
+    this.name = parts.name
+    this.types = parts.types
+    this.#dispatcher = new Dispatcher({ types: parts.types, log: parts.log, logger: parts.environment.logger })
+    this.#handlers = {
+      message: (message, session) => {
+        const link = this.#links.of(session)
+        if (link === undefined) message.release()
+        else this.#dispatcher.dispatch(message, session.peer.agent, link.gate)
+      },
+      stream: (stream, session) => {
+        const link = this.#links.of(session)
+        if (link === undefined) stream.reset()
+        else this.#dispatcher.dispatchStream(stream, session.peer.agent, link.gate)
+      },
+      drain: (session) => this.#links.of(session)?.release(),
+      closed: (error, session) => this.#sessionEnded(session, error),
+    }
+  }
+
+  get addresses(): readonly string[] {
+    return this.#listeners.flatMap((listener) => listener.addresses).map((address) => `${address}/p2p/${this.id}`)
+  }
+
+  /** Messages by what became of them. */
+  get counts(): Readonly<DispatchCounts> {
+    return this.#dispatcher.counts
+  }
+
+  /** Opens a door. */
+  async listen(address: string): Promise<void> {
+    this.#requireOpen()
+    this.#listeners.push(await this.#parts.transport.listen(address, (stream) => void this.#accept(stream)))
+  }
+
+  /** Tells where a peer is, without connecting. */
+  learn(peer: KnownPeer): void {
+    this.#book.learn(peer)
+  }
+
+  handle(type: string, handler: Handler<never>): Disposable {
+    return this.#dispatcher.handle(type, handler as Handler<unknown>)
+  }
+
+  handleStream(type: string, handler: (stream: SessionStream, from: AgentId) => unknown): Disposable {
+    return this.#dispatcher.handleStream(type, handler)
+  }
+
+  messages(type: string): AsyncIterableIterator<Received<never>> {
+    return this.#dispatcher.read(type) as AsyncIterableIterator<Received<never>>
+  }
+
+  async send(to: PeerTarget, type: string, payload: unknown, options: DeliveryOptions = {}): Promise<void> {
+    const bytes = this.#encode(type, payload)
+    const link = this.#openLink(to) ?? (await this.#link(to, options))
+    this.#requireAllowed(link, type)
+    if (!link.session.post(type, bytes, options)) await this.#room(link, options.signal)
+  }
+
+  async request(to: PeerTarget, type: string, payload: unknown, options: DeliveryOptions & RequestOptions = {}): Promise<Received> {
+    const bytes = this.#encode(type, payload)
+    const link = this.#openLink(to) ?? (await this.#link(to, options))
+    this.#requireAllowed(link, type)
+    try {
+      const response = await link.session.request(type, bytes, options)
+      const decoded = this.types.get(response.type)?.decode(response.payload)
+      if (decoded?.ok !== true) {
+        const fault = decoded?.fault ?? 'its type is not registered'
+        throw new FabricError('FABRIC_PAYLOAD', `the answer of type ${response.type} cannot be read: ${fault}`)
+      }
+      const { kind, timestampMs, priority } = response
+      return { type: response.type, payload: decoded.value, from: link.session.peer.agent, kind, timestampMs, priority }
+    } catch (error) {
+      throw error instanceof RequestFailure ? failureOf(error, type) : error
+    }
+  }
+
+  async stream(to: PeerTarget, type: string): Promise<SessionStream> {
+    const link = this.#openLink(to) ?? (await this.#link(to, {}))
+    this.#requireAllowed(link, type)
+    return link.session.openStream(type)
+  }
+
+  async broadcast(type: string, payload: unknown, options: DeliveryOptions = {}): Promise<BroadcastOutcome> {
+    const bytes = this.#encode(type, payload)
+    const delivered: AgentId[] = []
+    const failed: { agent: AgentId; reason: string }[] = []
+    const attempt = async (agent: AgentId) => {
+      try {
+        const link = this.#links.get(agent)
+        if (link === undefined) throw new FabricError('FABRIC_UNREACHABLE', 'the session is closing')
+        this.#requireAllowed(link, type)
+        if (!link.session.post(type, bytes, options)) await this.#room(link, options.signal)
+        delivered.push(agent)
+      } catch (error) {
+        failed.push({ agent, reason: describeError(error) })
+      }
+    }
+    await Promise.all(this.#links.agents.map(attempt))
+    return { delivered, failed }
+  }
+
+  async connect(to: PeerTarget, options: ConnectOptions = {}): Promise<PeerInfo> {
+    return infoOf(await this.#link(to, options))
+  }
+
+  async disconnect(agent: AgentId): Promise<void> {
+    await Promise.all(this.#links.all(agent).map((link) => link.session.close()))
+  }
+
+  peers(): PeerInfo[] {
+    return this.#links.agents.flatMap((agent) => {
+      const link = this.#links.get(agent)
+      return link === undefined ? [] : [infoOf(link)]
+    })
+  }
+
+  async ping(to: PeerTarget): Promise<number> {
+    const link = await this.#link(to, {})
+    return await link.session.ping()
+  }
+
+  watchPeers(listener: (event: PeerEvent) => void): Disposable {
+    this.#watchers.add(listener)
+    return { [Symbol.dispose]: () => void this.#watchers.delete(listener) }
+  }
+
+  close({ drainMs = 10_000 }: { readonly drainMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#shutDown(drainMs)
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #shutDown(drainMs: number): Promise<void> {
+    this.#closing.abort(new FabricError('FABRIC_CLOSED', 'the agent is closed; create another', { kind: 'usage' }))
+    await Promise.all(this.#listeners.map((listener) => listener.close()))
+    const { clock } = this.#parts.environment
+    await withDeadline(this.#dispatcher.idle(), { clock, timeoutMs: drainMs, what: 'the drain' }).catch(() => {})
+    await Promise.all(this.#links.all().map((link) => link.session.close('SESSION_GOING_AWAY')))
+    this.#dispatcher.close()
+  }
+
+  // ── Sessions ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The way without a promise, for a peer that we talk to already and name by its id. */
+  #openLink(to: PeerTarget): Link | undefined {
+    return this.#links.get(to as AgentId)
+  }
+
+  async #link(to: PeerTarget, options: ConnectOptions): Promise<Link> {
+    this.#requireOpen()
+    const agent = this.#book.resolve(to)
+    if (agent === this.id) {
+      throw new FabricError('FABRIC_PEER_UNKNOWN', 'an agent does not connect to itself; name another', { kind: 'usage' })
+    }
+    const open = this.#links.get(agent)
+    if (open !== undefined) return open
+    let dialing = this.#dialing.get(agent)
+    if (dialing === undefined) {
+      dialing = this.#dial(agent, options).finally(() => this.#dialing.delete(agent))
+      this.#dialing.set(agent, dialing)
+    }
+    return await dialing
+  }
+
+  /** Tries the known addresses in turn. */
+  async #dial(agent: AgentId, options: ConnectOptions): Promise<Link> {
+    const addresses = this.#book.get(agent)?.addresses ?? []
+    if (addresses.length === 0) {
+      throw new FabricError('FABRIC_PEER_UNKNOWN', `no address of ${agent} is known; give one that ends in /p2p/${agent}`, { kind: 'usage' })
+    }
+    const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])]
+    const signal = AbortSignal.any(signals)
+    let last: unknown
+    for (const address of addresses) {
+      try {
+        return await this.#dialAddress(agent, address, { signal, token: options.token })
+      } catch (error) {
+        if (signal.aborted) throw signal.reason
+        last = error
+        this.#parts.environment.logger.log('debug', 'dial-failed', { agent, address, reason: describeError(error) })
+      }
+    }
+    if (last instanceof MyelinError && addresses.length === 1) throw last
+    throw new FabricError('FABRIC_UNREACHABLE', `none of ${addresses.length} addresses of ${agent} answers: ${describeError(last)}`, { cause: last, kind: 'recoverable' })
+  }
+
+  async #dialAddress(agent: AgentId, address: string, options: ConnectOptions): Promise<Link> {
+    const staticKey = this.#book.get(agent)?.staticKey
+    try {
+      return await this.#handshake(agent, address, staticKey, options)
+    } catch (error) {
+      // The peer's static key has changed since its record: ask again without it, once.
+      const isStale = staticKey !== undefined && (error as SessionError).code === 'SESSION_HANDSHAKE_DECRYPT'
+      if (!isStale) throw error
+      this.#book.forgetStaticKey(agent)
+      return await this.#handshake(agent, address, undefined, options)
+    }
+  }
+
+  async #handshake(agent: AgentId, address: string, staticKey: Uint8Array | undefined, options: ConnectOptions): Promise<Link> {
+    const { environment, transport } = this.#parts
+    const { signal, token } = options
+    const stream = await transport.dial(address, signal === undefined ? {} : { signal })
+    const startedMs = environment.clock.monotonicMs()
+    const { promise, adopt } = this.#adoption(startedMs)
+    await dialSession(stream, environment, { handlers: adopt, expected: agent, staticKey, token, signal })
+    return await promise
+  }
+
+  async #accept(stream: ByteStream): Promise<void> {
+    const { environment, sessionsMax = limits.sessionsMax, handshakesPendingMax = limits.handshakesPendingMax } = this.#parts
+    if (this.#pendingHandshakes >= handshakesPendingMax || this.#links.size >= sessionsMax || this.#closing.signal.aborted) {
+      this.#parts.log.record({ kind: 'session-refused', severity: 'warning', detail: `busy: ${stream.remoteAddress}` })
+      refuseStream(stream, 'SESSION_BUSY', environment)
+      return
+    }
+    this.#pendingHandshakes += 1
+    try {
+      const { adopt } = this.#adoption(environment.clock.monotonicMs())
+      await acceptSession(stream, environment, { handlers: adopt, signal: this.#closing.signal })
+    } catch (error) {
+      const detail = `${(error as SessionError).code} ${stream.remoteAddress}`
+      this.#parts.log.record({ kind: 'handshake-refused', severity: 'warning', detail })
+    } finally {
+      this.#pendingHandshakes -= 1
+    }
+  }
+
+  /** Handlers that make a link of their session before its first message is dispatched. */
+  #adoption(startedMs: number): { promise: Promise<Link>; adopt: SessionHandlers } {
+    const { promise, resolve } = Promise.withResolvers<Link>()
+    const opened = (session: Session) => {
+      const handshakeMs = this.#parts.environment.clock.monotonicMs() - startedMs
+      const gate = this.#parts.guard.gate(session.peer.agent, session.roles)
+      const link = new Link(session, gate, handshakeMs)
+      this.#links.add(link)
+      this.#book.learnRecord(session.peer)
+      this.#tell({ kind: 'connected', peer: infoOf(link), handshakeMs })
+      resolve(link)
+    }
+    return { promise, adopt: { ...this.#handlers, opened } }
+  }
+
+  #sessionEnded(session: Session, error: SessionError): void {
+    const link = this.#links.remove(session)
+    if (link === undefined) return
+    link.release()
+    const { agent } = session.peer
+    const isFault = error.kind === 'protocol'
+    if (isFault) this.#parts.log.record({ kind: 'session-broken', severity: 'alert', agent, detail: `${error.code}: ${error.message}` })
+    this.#tell({ kind: 'disconnected', agent, code: error.code, reason: error.message })
+  }
+
+  #tell(event: PeerEvent): void {
+    const { logger } = this.#parts.environment
+    if (event.kind === 'connected') {
+      const { agent, name, direction, transport, security } = event.peer
+      const handshakeMs = Math.round(event.handshakeMs * 100) / 100
+      logger.log('info', 'peer-connected', { agent, name, direction, transport, security, handshakeMs })
+    } else logger.log('info', 'peer-disconnected', { agent: event.agent, code: event.code, reason: event.reason })
+    for (const watcher of this.#watchers) watcher(event)
+  }
+
+  // ── Small things ───────────────────────────────────────────────────────────────────────────────────────
+
+  #encode(type: string, payload: unknown): Uint8Array {
+    const codec = this.types.get(type)
+    if (codec !== undefined) return codec.encode(payload)
+    throw new FabricError('FABRIC_TYPE_UNKNOWN', `message type "${type}" is not registered; add it with agent.types.register`, { kind: 'usage' })
+  }
+
+  #requireAllowed(link: Link, type: string): void {
+    if (link.gate.outgoing(type) === 'allowed') return
+    const { agent } = link.session.peer
+    const roles = link.session.roles.join(', ') || 'no role'
+    throw new FabricError('FABRIC_FORBIDDEN', `${agent} (${roles}) may not receive "${type}"; change its roles or the policy`)
+  }
+
+  async #room(link: Link, signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#parts.environment
+    await withDeadline(link.drained(), { clock, signal, what: 'the peer to read' })
+  }
+
+  #requireOpen(): void {
+    this.#closing.signal.throwIfAborted()
+  }
+}
+
+function infoOf({ session }: Link): PeerInfo {
+  const { peer, roles, transport, remoteAddress, pattern, agreement, stats } = session
+  return {
+    agent: peer.agent,
+    name: peer.name,
+    roles,
+    transport,
+    remoteAddress,
+    direction: session.isInitiator ? 'out' : 'in',
+    security: `${pattern} ${agreement.suite} ${agreement.compression}`,
+    stats,
+  }
+}
+
+function failureOf(failure: RequestFailure, type: string): FabricError {
+  const code = failureOfNumber(failure.remoteCode)
+  return new FabricError(code, `the peer did not answer "${type}": ${failure.remoteMessage}`, { cause: failure, kind: 'recoverable' })
+}

@@ -1,0 +1,252 @@
+// The composition root of one agent: wires identity, session, guard, transport and fabric by a configuration.
+
+import { type Clock, type Logger, MyelinError, type Random, silentLogger } from '@myelin/base'
+import { systemClock, systemRandom } from '@myelin/base/system'
+import { type Agent, Fabric } from '@myelin/fabric'
+import { Guard, type Policy, SecurityLog } from '@myelin/guard'
+import {
+  type AgentId,
+  type AgentKeys,
+  createPeerRecord,
+  decodeJoinToken,
+  type JoinTokenBook,
+  type PeerRecord,
+  parseAgentId,
+  type TrustStore,
+} from '@myelin/identity'
+import { type SessionEnvironment, sessionEnvironment } from '@myelin/session'
+import { ipc, memory, type StreamTransport, splitPeer, tcp, transports } from '@myelin/transport'
+import { builtInMessageTypes } from '@myelin/wire'
+import { admission } from './admission.ts'
+import { loadConfiguration } from './config.ts'
+import { describeFault } from './config-faults.ts'
+import type { Configuration, PartialConfiguration } from './config-settings.ts'
+import { NodeError } from './errors.ts'
+import { type Home, openHome } from './home.ts'
+
+/** An agent to trust from the start. */
+export interface TrustedPeer {
+  readonly agent: AgentId
+  readonly name?: string
+  /** `member` by default: may send and receive everything. */
+  readonly roles?: readonly string[]
+}
+
+export interface CreateAgentOptions extends PartialConfiguration {
+  readonly passphrase?: string | undefined
+  /** Written to the trust store, beside what it holds. */
+  readonly trust?: readonly TrustedPeer[]
+  /** Roles and what they allow, instead of the default ones. */
+  readonly policy?: Policy | undefined
+  readonly logger?: Logger
+  readonly clock?: Clock
+  readonly random?: Random
+  /** Further transports, asked before the built-in ones (memory, tcp, ipc). */
+  readonly transports?: readonly StreamTransport[]
+}
+
+export interface JoinTokenOptions {
+  /** What the joiner may do; `member` by default. */
+  readonly roles?: readonly string[]
+  /** One day by default. */
+  readonly lifetimeMs?: number
+}
+
+/** An agent with what this process keeps for it. */
+export interface NodeAgent extends Agent {
+  readonly configuration: Configuration
+  readonly trust: TrustStore
+  readonly securityLog: SecurityLog
+  /** What we say of ourselves, signed, with our addresses. */
+  record(): PeerRecord
+  /** Makes a join token that is good for one agent. */
+  issueJoinToken(options?: JoinTokenOptions): Promise<string>
+  /**
+   * Enters the swarm of a token's issuer: trusts it in `roles` (`member` by default), connects, and stays
+   * trusted there. Throws `NODE_JOIN` for a malformed token.
+   */
+  join(token: string, options?: { readonly roles?: readonly string[] }): Promise<AgentId>
+}
+
+/**
+ * Creates an agent and opens its doors. Without `home` its keys live as long as the process. Throws
+ * `NODE_CONFIGURATION` with all faults at once.
+ */
+export async function createAgent(options: CreateAgentOptions = {}): Promise<NodeAgent> {
+  const { passphrase, trust = [], policy, logger = silentLogger, clock = systemClock, random = systemRandom } = options
+  const configuration = configurationOf(options)
+  const home = await openHome({ path: configuration.home, passphrase, random })
+  await addTrust(home, trust, configuration.peers, clock)
+  const log = new SecurityLog(clock, logger)
+  const environment = environmentOf({ configuration, home, clock, random, logger, log, addresses: () => agent.addresses })
+  const { sessionsMax, handshakesPendingMax } = configuration.limits
+  const { messagesPerSecond, burst, bytesPerSecond } = configuration.rates
+  const rates = { messagesPerSecond, messagesBurst: burst, bytesPerSecond, bytesBurst: bytesPerSecond }
+  const agent: ConfiguredAgent = new ConfiguredAgent(
+    {
+      name: configuration.name,
+      environment,
+      guard: new Guard({ clock, log, policy, rates }),
+      log,
+      types: builtInMessageTypes(),
+      transport: transports([...(options.transports ?? []), memory(), tcp(), ipc()]),
+      sessionsMax,
+      handshakesPendingMax,
+    },
+    { configuration, home, log, clock, random, record: environment.record },
+  )
+  try {
+    for (const address of configuration.listen) await agent.listen(address)
+    for (const peer of configuration.peers) learnAddress(agent, peer)
+  } catch (error) {
+    await agent.close({ drainMs: 0 })
+    throw error
+  }
+  return agent
+}
+
+interface AgentState {
+  readonly configuration: Configuration
+  readonly home: Home
+  readonly log: SecurityLog
+  readonly clock: Clock
+  readonly random: Random
+  record(): PeerRecord
+}
+
+class ConfiguredAgent extends Fabric implements NodeAgent {
+  readonly #state: AgentState
+
+  constructor(parts: ConstructorParameters<typeof Fabric>[0], state: AgentState) {
+    super(parts)
+    this.#state = state
+  }
+
+  get configuration(): Configuration {
+    return this.#state.configuration
+  }
+
+  get trust(): TrustStore {
+    return this.#state.home.trust
+  }
+
+  get securityLog(): SecurityLog {
+    return this.#state.log
+  }
+
+  record(): PeerRecord {
+    return this.#state.record()
+  }
+
+  issueJoinToken({ roles = ['member'], lifetimeMs }: JoinTokenOptions = {}): Promise<string> {
+    const { home, clock, random } = this.#state
+    const tokens: JoinTokenBook = home.tokens
+    const addresses = this.addresses.map((address) => splitPeer(address).address)
+    const staticKey = home.keys.staticKey.publicKey
+    const lifetime = lifetimeMs === undefined ? {} : { lifetimeMs }
+    return tokens.issue({ issuer: this.id, staticKey, addresses, roles, nowMs: clock.wallMs(), random, ...lifetime })
+  }
+
+  async join(text: string, { roles = ['member'] }: { readonly roles?: readonly string[] } = {}): Promise<AgentId> {
+    const { home, clock } = this.#state
+    const decoded = decodeJoinToken(text.trim())
+    if (!decoded.ok) {
+      throw new NodeError('NODE_JOIN', `the join token cannot be read (${decoded.fault}); copy it whole`, { kind: 'usage' })
+    }
+    const { issuer, staticKey, expiresMs, secret, addresses } = decoded.value
+    if (clock.wallMs() >= expiresMs) {
+      throw new NodeError('NODE_JOIN', 'the join token has expired; ask for a new one', { kind: 'usage' })
+    }
+    await home.trust.add({ agent: issuer, roles, source: 'token', addedMs: clock.wallMs() })
+    this.learn({ agent: issuer, addresses, staticKey })
+    await this.connect(issuer, { token: secret })
+    return issuer
+  }
+}
+
+function configurationOf(options: CreateAgentOptions): Configuration {
+  const { passphrase, trust, policy, logger, clock, random, transports: others, ...code } = options
+  const loaded = loadConfiguration({ code })
+  if (loaded.ok) return loaded.value
+  const faults = loaded.faults.map((fault) => describeFault(fault)).join('; ')
+  throw new NodeError('NODE_CONFIGURATION', `the options have faults: ${faults}`, { kind: 'usage' })
+}
+
+interface EnvironmentParts {
+  readonly configuration: Configuration
+  readonly home: Home
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly log: SecurityLog
+  addresses(): readonly string[]
+}
+
+function environmentOf(parts: EnvironmentParts): SessionEnvironment {
+  const { configuration, home, clock, random, logger, log } = parts
+  const { session, compression, limits, name } = configuration
+  const { keys } = home
+  return sessionEnvironment({
+    clock,
+    random,
+    logger,
+    keys,
+    record: recordKeeper({ keys, clock, name, addresses: parts.addresses }),
+    authorize: admission({ trust: home.trust, tokens: home.tokens, clock, log }),
+    abilities: { versionMin: 1, versionMax: 1, suites: session.ciphers, compressions: compression.algorithms },
+    requireHybrid: session.requireHybrid,
+    timestampWindowMs: session.timestampWindowMs,
+    handshakeTimeoutMs: session.handshakeTimeoutMs,
+    heartbeatIntervalMs: session.heartbeatIntervalMs,
+    compressionThresholdBytes: compression.thresholdBytes,
+    messageBytesMax: limits.messageBytesMax,
+    dataWindowBytes: limits.windowBytes,
+    rekey: { messages: session.rekeyMessages, bytes: session.rekeyBytes, ms: session.rekeyHours * 3_600_000 },
+  })
+}
+
+interface RecordParts {
+  readonly keys: AgentKeys
+  readonly clock: Clock
+  readonly name: string
+  addresses(): readonly string[]
+}
+
+/** Signs a record anew when our addresses have changed or half its life is over. */
+function recordKeeper({ keys, clock, name, addresses }: RecordParts): () => PeerRecord {
+  let current: PeerRecord | undefined
+  let listed = ''
+  return () => {
+    const nowMs = clock.wallMs()
+    const own = addresses().map((address) => splitPeer(address).address)
+    const isFresh = current !== undefined && nowMs < (current.issuedMs + current.expiresMs) / 2 && nowMs >= current.issuedMs
+    if (current === undefined || !isFresh || listed !== own.join()) {
+      const { publicKey: staticKey } = keys.staticKey
+      current = createPeerRecord(keys, { sequence: Math.floor(nowMs), nowMs, staticKey, name, addresses: own.slice(0, 16) })
+      listed = own.join()
+    }
+    return current
+  }
+}
+
+async function addTrust(home: Home, trusted: readonly TrustedPeer[], peers: readonly string[], clock: Clock): Promise<void> {
+  const addedMs = clock.wallMs()
+  for (const { agent, name, roles = ['member'] } of trusted) {
+    const named = name === undefined ? {} : { name }
+    await home.trust.add({ agent, ...named, roles, source: 'manual', addedMs })
+  }
+  for (const address of peers) {
+    const parsed = parseAgentId(splitPeer(address).peer ?? '')
+    if (!parsed.ok || home.trust.get(parsed.value) !== undefined) continue
+    await home.trust.add({ agent: parsed.value, roles: ['member'], source: 'configuration', addedMs })
+  }
+}
+
+function learnAddress(agent: Fabric, text: string): void {
+  const { address, peer } = splitPeer(text)
+  const parsed = parseAgentId(peer ?? '')
+  if (!parsed.ok) {
+    throw new MyelinError('NODE_CONFIGURATION', `${text} does not end in /p2p/<agent id>`, { kind: 'usage' })
+  }
+  agent.learn({ agent: parsed.value, addresses: [address] })
+}
