@@ -63,6 +63,14 @@ export interface PeerInfo {
   readonly stats: SessionStats
 }
 
+/** Messages, and bytes on the wire, of all sessions of an agent. */
+export interface Traffic {
+  readonly messagesSent: number
+  readonly messagesReceived: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
+}
+
 export type PeerEvent =
   | { readonly kind: 'connected'; readonly peer: PeerInfo; readonly handshakeMs: number }
   | { readonly kind: 'disconnected'; readonly agent: AgentId; readonly code: string; readonly reason: string }
@@ -112,6 +120,8 @@ export interface Agent extends AsyncDisposable {
   peers(): PeerInfo[]
   /** Round trip to a peer's session and back, in milliseconds. */
   ping(to: PeerTarget): Promise<number>
+  /** Counters over all sessions, those that have ended included. */
+  traffic(): Traffic
   /** Calls `listener` for each session that opens or ends. */
   watchPeers(listener: (event: PeerEvent) => void): Disposable
 

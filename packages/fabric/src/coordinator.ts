@@ -33,6 +33,8 @@ export interface CoordinatorOptions {
   readonly logger: Logger
   /** How long a worker's question waits for a task before it is told to ask again. */
   readonly taskWaitMs?: number
+  /** Who may work here; everybody by default. */
+  readonly mayRegister?: (worker: AgentId) => boolean
   readonly onEvent?: (event: CoordinatorEvent) => void
 }
 
@@ -130,6 +132,7 @@ export class Coordinator implements Disposable {
   }
 
   #register(worker: AgentId, metadata: Uint8Array): void {
+    if (this.#options.mayRegister?.(worker) === false) throw new Refusal('this worker was sent away')
     if (metadata.length > workerMetadataBytesMax) throw new Refusal(`metadata has at most ${workerMetadataBytesMax} bytes`)
     if (!this.#workers.has(worker) && this.#workers.size >= workersMax) throw new Refusal('this coordinator has enough workers')
     const registeredMs = this.#options.clock.wallMs()

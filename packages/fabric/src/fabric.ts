@@ -28,6 +28,7 @@ import type {
   PeerInfo,
   PeerTarget,
   Received,
+  Traffic,
 } from './agent.ts'
 import { Dispatcher, type DispatchCounts } from './dispatcher.ts'
 import { FabricError, failureOfNumber } from './errors.ts'
@@ -66,6 +67,7 @@ export class Fabric implements Agent {
   readonly #handlers: SessionHandlers
   readonly #closing = new AbortController()
   #pendingHandshakes = 0
+  #pastTraffic: Traffic = { messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 }
   #closed: Promise<void> | undefined
 
   constructor(parts: FabricParts) {
@@ -190,6 +192,10 @@ export class Fabric implements Agent {
   async ping(to: PeerTarget): Promise<number> {
     const link = await this.#link(to, {})
     return await link.session.ping()
+  }
+
+  traffic(): Traffic {
+    return this.#links.all().reduce((sum, link) => addTraffic(sum, link.session.stats), this.#pastTraffic)
   }
 
   watchPeers(listener: (event: PeerEvent) => void): Disposable {
@@ -321,6 +327,7 @@ export class Fabric implements Agent {
     const link = this.#links.remove(session)
     if (link === undefined) return
     link.release()
+    this.#pastTraffic = addTraffic(this.#pastTraffic, session.stats)
     const { agent } = session.peer
     const isFault = error.kind === 'protocol'
     if (isFault) this.#parts.log.record({ kind: 'session-broken', severity: 'alert', agent, detail: `${error.code}: ${error.message}` })
@@ -373,6 +380,15 @@ function infoOf({ session }: Link): PeerInfo {
     direction: session.isInitiator ? 'out' : 'in',
     security: `${pattern} ${agreement.suite} ${agreement.compression}`,
     stats,
+  }
+}
+
+function addTraffic(a: Traffic, b: Traffic): Traffic {
+  return {
+    messagesSent: a.messagesSent + b.messagesSent,
+    messagesReceived: a.messagesReceived + b.messagesReceived,
+    bytesSent: a.bytesSent + b.bytesSent,
+    bytesReceived: a.bytesReceived + b.bytesReceived,
   }
 }
 

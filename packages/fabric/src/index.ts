@@ -25,6 +25,7 @@ export {
   type PeerTarget,
   type Received,
   reply,
+  type Traffic,
   TypedReply,
 } from './agent.ts'
 export { AddressBook, type KnownPeer } from './address-book.ts'

@@ -34,7 +34,7 @@ export const passphraseCost = { memoryKib: 65_536, passes: 3, parallelism: 4 } a
 /** A key file may ask for no more memory than this, in KiB. */
 export const passphraseMemoryKibMax = 1_048_576
 export const passphrasePassesMax = 64
-export const passphraseParallelismMax = 64
+export const passphraseParallelismMax = 16
 
 assert(
   recordAddressesMax * (addressBytesMax + 2) + recordKeysMax * (recordKeyBytesMax + 3) + 512 <= recordBytesMax,

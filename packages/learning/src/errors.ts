@@ -8,6 +8,8 @@ export type LearningErrorCode =
   | 'LEARNING_DATASET_INVALID'
   | 'LEARNING_OPTION_INVALID'
   | 'LEARNING_SHAPE_INVALID'
+  | 'LEARNING_SWARM_FAILED'
+  | 'LEARNING_TASK_INVALID'
   | 'LEARNING_WEIGHTS_INVALID'
 
 /** Thrown for misuse by the caller; `kind` is `usage` unless the thrower says otherwise. */

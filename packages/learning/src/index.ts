@@ -85,3 +85,12 @@ export {
   train,
   trainSteps,
 } from './training.ts'
+export { type Checkpoint, loadCheckpoint, type RoundResult, saveCheckpoint } from './checkpoint.ts'
+export {
+  runSwarmCoordinator,
+  type SwarmCoordinatorOptions,
+  type SwarmEvent,
+  type SwarmOutcome,
+  swarmModel,
+} from './swarm-coordinator.ts'
+export { runSwarmWorker, type SwarmWorkerOptions, type WorkerEvent } from './swarm-worker.ts'

@@ -177,7 +177,8 @@ export class MemoryStream implements ByteStream {
   /** Only what was there at the start: a handler that makes its peer write more gets it in the next turn. */
   #tellData(handlers: ByteStreamHandlers): void {
     for (let left = this.#inbound.size; left > 0; left -= 1) {
-      if (this.#isPaused || this.#isBroken) break
+      if (this.#isPaused) break
+      // Undefined once a handler has destroyed the stream, which empties the queue.
       const chunk = this.#inbound.shift()
       if (chunk === undefined) break
       this.#inboundBytes -= chunk.length

@@ -1,7 +1,7 @@
 // TCP with node:net. Plain: whoever carries bytes over it seals them first (the session does).
 // A name that resolves to several addresses is dialled on all of them in turn (happy eyeballs, RFC 8305).
 
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, type LookupFunction, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { silentLogger } from '@myelin/base'
 import {
@@ -24,12 +24,16 @@ import {
 import { NetStream } from './net-stream.ts'
 import type { ByteStream, DialOptions, Listener, StreamTransport } from './ports.ts'
 
-export type TcpOptions = ListenerOptions
+export interface TcpOptions extends ListenerOptions {
+  /** Resolves names in place of the system's resolver (`dns.lookup` of Node). */
+  readonly lookup?: LookupFunction
+}
 
 /** Streams over TCP: /ip4|ip6/…/tcp/… to dial and listen, /dns|dns4|dns6/…/tcp/… to dial. */
 export function tcp(options: TcpOptions = {}): StreamTransport {
   const bounds = listenerBounds(options)
-  const logger = options.logger ?? silentLogger
+  const { logger = silentLogger, lookup } = options
+  const resolver = lookup === undefined ? {} : { lookup }
   return {
     kind: 'stream',
     name: 'tcp',
@@ -40,7 +44,8 @@ export function tcp(options: TcpOptions = {}): StreamTransport {
       return dialNet({
         what: `cannot dial ${address}`,
         signal,
-        open: () => connect({ ...tcpSocketOptions, host, port, family, autoSelectFamily: true }),
+        open: () =>
+          connect({ ...tcpSocketOptions, ...resolver, host, port, family, autoSelectFamily: true }),
         wrap: tcpStream,
       })
     },

@@ -206,6 +206,12 @@ test('a socket path that the system would cut is refused, up to the last byte', 
     const refusal = { code: 'TRANSPORT_ADDRESS', message: /1 bytes too long/ }
     await assert.rejects(listen(`${longest}x`), refusal)
     await assert.rejects(ipc().dial(ipcAddress(`${longest}x`)), refusal)
+    // The private folder of the making has to fit as well: /.XXXXXX/s behind the folder of the socket.
+    const deep = join(folder, 'd'.repeat(max - folder.length - 8))
+    await mkdir(deep)
+    const tooDeep = { code: 'TRANSPORT_ADDRESS', message: /3 bytes too long .* shorter folder/ }
+    await assert.rejects(listen(join(deep, 'a')), tooDeep)
+    assert.deepEqual(await readdir(deep), [])
   }),
 )
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { type Logger, silentLogger } from '@myelin/base'
@@ -72,6 +73,38 @@ test('a name is dialled on each of its addresses until one answers', async () =>
     assert.equal(stream.remoteAddress, `/ip4/127.0.0.1/tcp/${port}`)
     stream.destroy()
   }
+})
+
+test('an address of a name that refuses is passed over for the next', async () => {
+  await using listener = await tcp().listen('/ip4/127.0.0.1/tcp/0', (stream) => stream.attach(open))
+  const port = listener.addresses[0]?.split('/').at(-1)
+  const asked: unknown[] = []
+  const lookup: LookupFunction = (name, options, callback) => {
+    asked.push([name, options.family, options.all])
+    callback(null, [
+      { address: '::1', family: 6 },
+      { address: '127.0.0.2', family: 4 },
+      { address: '127.0.0.1', family: 4 },
+    ])
+  }
+  const stream = await tcp({ lookup }).dial(`/dns/agent.example/tcp/${port}`)
+  assert.equal(stream.remoteAddress, `/ip4/127.0.0.1/tcp/${port}`)
+  assert.deepEqual(asked, [['agent.example', 0, true]])
+  stream.destroy()
+  await listener.close()
+  await assert.rejects(
+    tcp({ lookup }).dial(`/dns/agent.example/tcp/${port}`),
+    isCode('TRANSPORT_REFUSED'),
+  )
+})
+
+test('a name that does not resolve is unreachable', async () => {
+  const lookup: LookupFunction = (name, _options, callback) =>
+    callback(Object.assign(new Error(`no ${name}`), { code: 'ENOTFOUND' }), [])
+  await assert.rejects(
+    tcp({ lookup }).dial('/dns4/nobody.example/tcp/1'),
+    isCode('TRANSPORT_UNREACHABLE'),
+  )
 })
 
 test('what fails to dial or listen says so with a code', async () => {

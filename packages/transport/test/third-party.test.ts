@@ -24,12 +24,17 @@ class PairStream implements ByteStream {
   #handlers: ByteStreamHandlers | undefined
   #error: Error | undefined
   #isGone = false
+  #missedDrain = false
 
   private constructor(duplex: Duplex, localAddress: string, remoteAddress: string) {
     this.localAddress = localAddress
     this.remoteAddress = remoteAddress
     this.#duplex = duplex
     duplex.on('error', () => {})
+    duplex.on('drain', () => {
+      this.#missedDrain = this.#handlers === undefined
+      this.#handlers?.drain()
+    })
     duplex.on('close', () => {
       this.#isGone = true
       this.#handlers?.closed(this.#error)
@@ -58,7 +63,7 @@ class PairStream implements ByteStream {
     this.#duplex.on('data', (chunk: Uint8Array) => {
       if (!this.#duplex.destroyed) handlers.data(chunk)
     })
-    this.#duplex.on('drain', () => handlers.drain())
+    if (this.#missedDrain) setImmediate(() => handlers.drain())
     this.#duplex.on('end', () => {
       if (!this.#duplex.destroyed) handlers.end()
     })

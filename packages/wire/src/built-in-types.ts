@@ -57,6 +57,8 @@ export interface StatusUpdate {
 /** Parameters of a model, or what to change in them. */
 export interface NeuralUpdate {
   model: string
+  /** The task that it answers, where it answers one. */
+  taskId?: string
   round: number
   kind: 'weights' | 'gradients' | 'delta'
   /** How many examples it was trained on: its weight in an average. */
@@ -163,6 +165,7 @@ export const builtInTypes: {
     id: 0x20,
     schema: {
       model: identifier,
+      taskId: optional(identifier),
       round: count,
       kind: oneOf('weights', 'gradients', 'delta'),
       examples: count,

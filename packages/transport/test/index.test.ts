@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as transport from '@myelin/transport'
+
+test('the package exports these values and no others', () => {
+  assert.deepEqual(Object.keys(transport).sort(), [
+    'MemoryNetwork',
+    'TransportError',
+    'addressFaults',
+    'dialWithDeadline',
+    'ipc',
+    'ipcAddress',
+    'ipcPath',
+    'memory',
+    'memoryDatagram',
+    'memoryName',
+    'parseAddress',
+    'pipePath',
+    'splitPeer',
+    'tcp',
+    'tcpAddress',
+    'tcpEndpoint',
+    'transports',
+    'unnamedAddress',
+  ])
+})
