@@ -10,6 +10,12 @@ export interface CommandEntry {
 }
 
 export const commands: readonly CommandEntry[] = [
+  { name: 'swarm', load: async () => (await import('./commands/swarm.ts')).swarm },
+  {
+    name: 'swarm coordinate',
+    load: async () => (await import('./commands/swarm-coordinate.ts')).swarmCoordinate,
+  },
+  { name: 'swarm work', load: async () => (await import('./commands/swarm-work.ts')).swarmWork },
   { name: 'version', load: async () => (await import('./commands/version.ts')).version },
   {
     name: 'config check',

@@ -9,6 +9,8 @@ export type CliErrorCode =
   | 'CLI_CONFIGURATION'
   /** A file or folder named on the command line is not there or not readable. */
   | 'CLI_INPUT'
+  /** A process of a swarm failed. */
+  | 'CLI_SWARM'
 
 /** A name that was not known and those that are, so that the nearest one can be suggested. */
 export interface UnknownName {

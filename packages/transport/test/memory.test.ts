@@ -164,3 +164,21 @@ test('memory: the sender of a datagram may use its buffer again', async () => {
   settle()
   assert.deepEqual(seen, [Uint8Array.of(1)])
 })
+
+test('memory: a writer that ignores false without end breaks its stream, not the process', async () => {
+  const { client, server, settle } = await pair()
+  const errors: (Error | undefined)[] = []
+  client.attach({ ...open, closed: (error) => void errors.push(error) })
+  server.attach({ ...open, closed: (error) => void errors.push(error) })
+  server.pause()
+  const byte = Uint8Array.of(1)
+  for (let i = 0; i < 2 ** 20; i += 1) client.write(byte)
+  assert.equal(client.bufferedBytes, 2 ** 20)
+  client.write(byte)
+  assert.equal(client.bufferedBytes, 0)
+  settle()
+  assert.deepEqual(
+    errors.map((error) => (error as { code?: unknown } | undefined)?.code),
+    ['TRANSPORT_EXHAUSTED', 'TRANSPORT_RESET'],
+  )
+})
