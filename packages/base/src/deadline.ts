@@ -58,10 +58,11 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
       timer.cancel()
       reject(signal?.reason)
     }
-    const timer = clock.setTimer(delayMs, () => {
+    const wake = () => {
       signal?.removeEventListener('abort', onAbort)
       resolve()
-    })
+    }
+    const timer = clock.setTimer(delayMs, wake, { keepsAlive: true })
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }

@@ -11,8 +11,15 @@ export interface Clock {
   wallMs(): number
   /** Milliseconds from an arbitrary start, never backwards. For durations and deadlines. */
   monotonicMs(): number
-  /** Calls `callback` once after `delayMs`; does not keep the process alive. */
-  setTimer(delayMs: number, callback: () => void): Timer
+  /**
+   * Calls `callback` once after `delayMs`. The process may end before, unless `keepsAlive`: for waits that
+   * are themselves the work.
+   */
+  setTimer(
+    delayMs: number,
+    callback: () => void,
+    options?: { readonly keepsAlive?: boolean },
+  ): Timer
   /** Calls `callback` in this turn of the event loop, after the current synchronous work. */
   defer(callback: () => void): void
 }

@@ -10,9 +10,9 @@ import type { Clock, Random, Store } from './ports.ts'
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  setTimer: (delayMs, callback) => {
+  setTimer: (delayMs, callback, { keepsAlive = false } = {}) => {
     const handle = setTimeout(callback, delayMs)
-    handle.unref()
+    if (!keepsAlive) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
   defer: (callback) => queueMicrotask(callback),
@@ -109,7 +109,8 @@ function pathOfKey(directory: string, key: string): string {
   const segments = key.split('/')
   const isSafe = segments.every((segment) => /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(segment))
   if (!isSafe || key.endsWith(temporarySuffix)) {
-    const rule = 'use slash-separated A-Z, a-z, 0-9, ".", "_", "-", no leading dot, no ending ".tmp"'
+    const rule =
+      'use slash-separated A-Z, a-z, 0-9, ".", "_", "-", no leading dot, no ending ".tmp"'
     throw storeError(`"${key}" is not a key: ${rule}`)
   }
   return join(directory, ...segments)
@@ -120,9 +121,7 @@ async function listKeys(directory: string, prefix: string): Promise<string[]> {
     const entries = await readdir(directory, { recursive: true, withFileTypes: true })
     return entries
       .filter((entry) => entry.isFile() && !entry.name.endsWith(temporarySuffix))
-      .map((entry) =>
-        relative(directory, join(entry.parentPath, entry.name)).replaceAll(sep, '/'),
-      )
+      .map((entry) => relative(directory, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
       .filter((key) => key.startsWith(prefix))
       .sort()
   } catch (cause) {

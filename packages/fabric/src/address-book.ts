@@ -25,7 +25,8 @@ export class AddressBook {
     const old = this.#peers.get(peer.agent)
     const addresses = [...new Set([...peer.addresses, ...(old?.addresses ?? [])])].slice(0, 16)
     this.#peers.delete(peer.agent)
-    if (this.#peers.size >= knownPeersMax) this.#peers.delete(this.#peers.keys().next().value as AgentId)
+    if (this.#peers.size >= knownPeersMax)
+      this.#peers.delete(this.#peers.keys().next().value as AgentId)
     this.#peers.set(peer.agent, {
       agent: peer.agent,
       addresses,
@@ -36,8 +37,14 @@ export class AddressBook {
 
   /** What a session proved. The peer's own name is kept only where we have none for it. */
   learnRecord(record: PeerRecord): void {
-    const name = this.#peers.get(record.agent)?.name ?? (record.name === '' ? undefined : record.name)
-    this.learn({ agent: record.agent, addresses: record.addresses, staticKey: record.staticKey, name })
+    const name =
+      this.#peers.get(record.agent)?.name ?? (record.name === '' ? undefined : record.name)
+    this.learn({
+      agent: record.agent,
+      addresses: record.addresses,
+      staticKey: record.staticKey,
+      name,
+    })
   }
 
   /** The static key turned out to be an old one. */
@@ -54,14 +61,22 @@ export class AddressBook {
     const named = [...this.#peers.values()].filter((peer) => peer.name === target)
     if (named.length === 1 && named[0] !== undefined) return named[0].agent
     const fault = named.length === 0 ? 'no peer has this name' : 'several peers have this name'
-    throw new FabricError('FABRIC_PEER_UNKNOWN', `"${target}": ${fault}; give an agent id or an address with /p2p/`, { kind: 'usage' })
+    throw new FabricError(
+      'FABRIC_PEER_UNKNOWN',
+      `"${target}": ${fault}; give an agent id or an address with /p2p/`,
+      { kind: 'usage' },
+    )
   }
 
   #resolveAddress(target: string): AgentId {
     const { address, peer } = splitPeer(target)
     const parsed = peer === undefined ? undefined : parseAgentId(peer)
     if (!parsed?.ok) {
-      throw new FabricError('FABRIC_PEER_UNKNOWN', `${target} does not say who is there; end it in /p2p/<agent id>`, { kind: 'usage' })
+      throw new FabricError(
+        'FABRIC_PEER_UNKNOWN',
+        `${target} does not say who is there; end it in /p2p/<agent id>`,
+        { kind: 'usage' },
+      )
     }
     this.learn({ agent: parsed.value, addresses: [address] })
     return parsed.value

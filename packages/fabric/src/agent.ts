@@ -34,7 +34,10 @@ export class TypedReply {
   }
 }
 
-export function reply<Name extends BuiltInName>(type: Name, payload: BuiltInPayloads[Name]): TypedReply
+export function reply<Name extends BuiltInName>(
+  type: Name,
+  payload: BuiltInPayloads[Name],
+): TypedReply
 export function reply(type: string, payload: unknown): TypedReply
 export function reply(type: string, payload: unknown): TypedReply {
   return new TypedReply(type, payload)
@@ -73,7 +76,12 @@ export interface Traffic {
 
 export type PeerEvent =
   | { readonly kind: 'connected'; readonly peer: PeerInfo; readonly handshakeMs: number }
-  | { readonly kind: 'disconnected'; readonly agent: AgentId; readonly code: string; readonly reason: string }
+  | {
+      readonly kind: 'disconnected'
+      readonly agent: AgentId
+      readonly code: string
+      readonly reason: string
+    }
 
 export interface Agent extends AsyncDisposable {
   readonly id: AgentId
@@ -94,26 +102,53 @@ export interface Agent extends AsyncDisposable {
    * Messages of a type that has no handler, one reader per type. The sender waits while the reader does not
    * read. Leaving the loop ends it.
    */
-  messages<Name extends BuiltInName>(type: Name): AsyncIterableIterator<Received<BuiltInPayloads[Name]>>
+  messages<Name extends BuiltInName>(
+    type: Name,
+  ): AsyncIterableIterator<Received<BuiltInPayloads[Name]>>
   messages<Payload = unknown>(type: string): AsyncIterableIterator<Received<Payload>>
 
   /** Sends a message; connects first where needed. Resolves when the session has taken it. */
-  send<Name extends BuiltInName>(to: PeerTarget, type: Name, payload: BuiltInPayloads[Name], options?: DeliveryOptions): Promise<void>
+  send<Name extends BuiltInName>(
+    to: PeerTarget,
+    type: Name,
+    payload: BuiltInPayloads[Name],
+    options?: DeliveryOptions,
+  ): Promise<void>
   send(to: PeerTarget, type: string, payload: unknown, options?: DeliveryOptions): Promise<void>
 
   /** Sends a request and resolves to the answer. 60 s by default. */
-  request<Name extends BuiltInName>(to: PeerTarget, type: Name, payload: BuiltInPayloads[Name], options?: DeliveryOptions & RequestOptions): Promise<Received>
-  request(to: PeerTarget, type: string, payload: unknown, options?: DeliveryOptions & RequestOptions): Promise<Received>
+  request<Name extends BuiltInName>(
+    to: PeerTarget,
+    type: Name,
+    payload: BuiltInPayloads[Name],
+    options?: DeliveryOptions & RequestOptions,
+  ): Promise<Received>
+  request(
+    to: PeerTarget,
+    type: string,
+    payload: unknown,
+    options?: DeliveryOptions & RequestOptions,
+  ): Promise<Received>
 
   /** Opens a stream to a peer's stream handler for the type. */
   stream(to: PeerTarget, type: string): Promise<SessionStream>
 
   /** Sends to every connected peer that may receive the type. */
-  broadcast<Name extends BuiltInName>(type: Name, payload: BuiltInPayloads[Name], options?: DeliveryOptions): Promise<BroadcastOutcome>
+  broadcast<Name extends BuiltInName>(
+    type: Name,
+    payload: BuiltInPayloads[Name],
+    options?: DeliveryOptions,
+  ): Promise<BroadcastOutcome>
   broadcast(type: string, payload: unknown, options?: DeliveryOptions): Promise<BroadcastOutcome>
 
   /** Makes sure that there is a session; resolves to what is known of the peer. */
-  connect(to: PeerTarget, options?: { readonly signal?: AbortSignal | undefined; readonly token?: Uint8Array | undefined }): Promise<PeerInfo>
+  connect(
+    to: PeerTarget,
+    options?: {
+      readonly signal?: AbortSignal | undefined
+      readonly token?: Uint8Array | undefined
+    },
+  ): Promise<PeerInfo>
   /** Ends all sessions with a peer. */
   disconnect(agent: AgentId): Promise<void>
   /** One entry per peer with an open session. */

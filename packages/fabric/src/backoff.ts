@@ -10,7 +10,11 @@ export interface BackoffOptions {
 }
 
 /** Milliseconds before attempt `attempt` (1 for the first repetition): uniform in [0, first · 2^(attempt-1)]. */
-export function backoffMs(attempt: number, random: Random, { firstMs = 100, maxMs = 30_000 }: BackoffOptions = {}): number {
+export function backoffMs(
+  attempt: number,
+  random: Random,
+  { firstMs = 100, maxMs = 30_000 }: BackoffOptions = {},
+): number {
   const bound = Math.min(maxMs, firstMs * 2 ** Math.min(attempt - 1, 30))
   const word = new DataView(random.fill(new Uint8Array(4)).buffer).getUint32(0)
   return (word / 2 ** 32) * bound

@@ -1,7 +1,14 @@
 // A worker's side of the coordinator: register, ask for a task, report; again and again, over lost
 // connections and coordinators that restart.
 
-import { type Clock, describeError, type Logger, type Random, emptyBytes, sleep } from '@myelin/base'
+import {
+  type Clock,
+  describeError,
+  emptyBytes,
+  type Logger,
+  type Random,
+  sleep,
+} from '@myelin/base'
 import type { AgentId } from '@myelin/identity'
 import type { TaskAssignment } from '@myelin/wire'
 import type { Agent, PeerTarget } from './agent.ts'
@@ -18,12 +25,21 @@ export interface CoordinatorClient {
 }
 
 /** Connects to a coordinator. */
-export async function connectCoordinator(agent: Agent, target: PeerTarget, signal?: AbortSignal): Promise<CoordinatorClient> {
+export async function connectCoordinator(
+  agent: Agent,
+  target: PeerTarget,
+  signal?: AbortSignal,
+): Promise<CoordinatorClient> {
   const { agent: coordinator } = await agent.connect(target, { signal })
   return {
     coordinator,
     registerAgent: async (metadata = emptyBytes) => {
-      const answer = await agent.request(coordinator, 'coordination', { action: 'register', body: metadata }, { signal })
+      const answer = await agent.request(
+        coordinator,
+        'coordination',
+        { action: 'register', body: metadata },
+        { signal },
+      )
       if (answer.type !== 'coordination') throw unexpected(answer.type)
     },
     requestTaskAssignment: async (taskSignal) => {
@@ -68,12 +84,18 @@ export async function workLoop(options: WorkLoopOptions): Promise<void> {
       if (signal.aborted) return
       failures += 1
       const delayMs = backoffMs(failures, random, options.backoff)
-      logger.log('info', 'coordinator-lost', { reason: describeError(error), retryMs: Math.round(delayMs) })
+      logger.log('info', 'coordinator-lost', {
+        reason: describeError(error),
+        retryMs: Math.round(delayMs),
+      })
       await sleep(clock, delayMs, signal).catch(() => {})
     }
   }
 }
 
 function unexpected(type: string): FabricError {
-  return new FabricError('FABRIC_TASK', `the coordinator answered with ${type}; it may be of another version`)
+  return new FabricError(
+    'FABRIC_TASK',
+    `the coordinator answered with ${type}; it may be of another version`,
+  )
 }

@@ -6,7 +6,7 @@
 // `request-task` (answered by a task-assignment, or by `no-task` after a while); results come as whatever
 // type the application handles.
 
-import { type Clock, type Logger, type Timer, emptyBytes } from '@myelin/base'
+import { type Clock, emptyBytes, type Logger, type Timer } from '@myelin/base'
 import type { AgentId } from '@myelin/identity'
 import type { TaskAssignment } from '@myelin/wire'
 import { type Agent, type Received, reply } from './agent.ts'
@@ -58,7 +58,11 @@ export class Coordinator implements Disposable {
     this.#resources.use(agent.handle('coordination', (message) => this.#coordinate(message)))
     this.#resources.use(
       agent.watchPeers((event) => {
-        if (event.kind === 'disconnected' && !agent.peers().some((peer) => peer.agent === event.agent)) this.#lost(event.agent)
+        if (
+          event.kind === 'disconnected' &&
+          !agent.peers().some((peer) => peer.agent === event.agent)
+        )
+          this.#lost(event.agent)
       }),
     )
   }
@@ -120,21 +124,30 @@ export class Coordinator implements Disposable {
     this.#resources.dispose()
   }
 
-  async #coordinate({ payload, from }: Received<{ readonly action: string; readonly body: Uint8Array }>): Promise<unknown> {
+  async #coordinate({
+    payload,
+    from,
+  }: Received<{ readonly action: string; readonly body: Uint8Array }>): Promise<unknown> {
     if (payload.action === 'register') {
       this.#register(from, payload.body)
       return { action: 'registered', body: emptyBytes }
     }
-    if (payload.action !== 'request-task') throw new Refusal('this coordinator knows register and request-task')
+    if (payload.action !== 'request-task')
+      throw new Refusal('this coordinator knows register and request-task')
     if (!this.#workers.has(from)) throw new Refusal('register first')
     const task = this.#assign(from) ?? (await this.#wait(from))
-    return task === undefined ? { action: 'no-task', body: emptyBytes } : reply('task-assignment', task)
+    return task === undefined
+      ? { action: 'no-task', body: emptyBytes }
+      : reply('task-assignment', task)
   }
 
   #register(worker: AgentId, metadata: Uint8Array): void {
-    if (this.#options.mayRegister?.(worker) === false) throw new Refusal('this worker was sent away')
-    if (metadata.length > workerMetadataBytesMax) throw new Refusal(`metadata has at most ${workerMetadataBytesMax} bytes`)
-    if (!this.#workers.has(worker) && this.#workers.size >= workersMax) throw new Refusal('this coordinator has enough workers')
+    if (this.#options.mayRegister?.(worker) === false)
+      throw new Refusal('this worker was sent away')
+    if (metadata.length > workerMetadataBytesMax)
+      throw new Refusal(`metadata has at most ${workerMetadataBytesMax} bytes`)
+    if (!this.#workers.has(worker) && this.#workers.size >= workersMax)
+      throw new Refusal('this coordinator has enough workers')
     const registeredMs = this.#options.clock.wallMs()
     this.#workers.set(worker, { agent: worker, metadata: new Uint8Array(metadata), registeredMs })
     this.#options.onEvent?.({ kind: 'worker-registered', worker })

@@ -7,7 +7,7 @@ import type { AgentId } from '@myelin/identity'
 import type { IncomingMessage, SessionStream } from '@myelin/session'
 import type { MessageTypes } from '@myelin/wire'
 import { type Handler, type Received, TypedReply } from './agent.ts'
-import { type FailureCode, FabricError, failureNumbers, Refusal } from './errors.ts'
+import { FabricError, type FailureCode, failureNumbers, Refusal } from './errors.ts'
 import { handledTypesMax, readerQueueMax } from './limits.ts'
 
 export interface DispatcherParts {
@@ -79,7 +79,9 @@ export class Dispatcher {
     return {
       next: async () => {
         const next = await queue.next()
-        return next.done === true ? { done: true, value: undefined } : { done: false, value: next.value.received }
+        return next.done === true
+          ? { done: true, value: undefined }
+          : { done: false, value: next.value.received }
       },
       return: leave,
       [Symbol.asyncIterator]() {
@@ -97,26 +99,47 @@ export class Dispatcher {
     }
     const type = this.#parts.types.get(message.type)
     if (type === undefined) {
-      this.#parts.log.record({ kind: 'type-unknown', severity: 'warning', agent: from, detail: message.type })
+      this.#parts.log.record({
+        kind: 'type-unknown',
+        severity: 'warning',
+        agent: from,
+        detail: message.type,
+      })
       this.#refuse(message, 'FABRIC_TYPE_UNKNOWN')
       return
     }
     const decoded = type.decode(message.payload)
     if (!decoded.ok) {
-      this.#parts.log.record({ kind: 'payload-invalid', severity: 'warning', agent: from, detail: `${message.type}: ${decoded.fault}` })
+      this.#parts.log.record({
+        kind: 'payload-invalid',
+        severity: 'warning',
+        agent: from,
+        detail: `${message.type}: ${decoded.fault}`,
+      })
       this.#refuse(message, 'FABRIC_PAYLOAD')
       return
     }
     const { kind, timestampMs, priority } = message
-    this.#deliver(message, { type: message.type, payload: decoded.value, from, kind, timestampMs, priority })
+    this.#deliver(message, {
+      type: message.type,
+      payload: decoded.value,
+      from,
+      kind,
+      timestampMs,
+      priority,
+    })
   }
 
   dispatchStream(stream: SessionStream, from: AgentId, gate: Gate): void {
     const handler = this.#streamHandlers.get(stream.type)
     if (gate.incoming(stream.type, 0) !== 'allowed' || handler === undefined) {
       this.counts.refused += 1
-      stream.reset(handler === undefined ? failureNumbers.FABRIC_NO_HANDLER : failureNumbers.FABRIC_FORBIDDEN)
-      stream.stop(handler === undefined ? failureNumbers.FABRIC_NO_HANDLER : failureNumbers.FABRIC_FORBIDDEN)
+      stream.reset(
+        handler === undefined ? failureNumbers.FABRIC_NO_HANDLER : failureNumbers.FABRIC_FORBIDDEN,
+      )
+      stream.stop(
+        handler === undefined ? failureNumbers.FABRIC_NO_HANDLER : failureNumbers.FABRIC_FORBIDDEN,
+      )
       return
     }
     this.#begin()
@@ -149,7 +172,10 @@ export class Dispatcher {
       this.#run(handler, message, received)
       return
     }
-    if (message.kind === 'message' && this.#readers.get(message.type)?.push({ received, message }) === true) {
+    if (
+      message.kind === 'message' &&
+      this.#readers.get(message.type)?.push({ received, message }) === true
+    ) {
       this.counts.handled += 1
       return
     }
@@ -188,7 +214,8 @@ export class Dispatcher {
   }
 
   #settle(message: IncomingMessage, received: Received, error: unknown): void {
-    if (error instanceof Refusal) this.#answerFailure(message, 'FABRIC_HANDLER_REFUSED', error.message)
+    if (error instanceof Refusal)
+      this.#answerFailure(message, 'FABRIC_HANDLER_REFUSED', error.message)
     else {
       this.#failed(message.type, received.from, error)
       this.#answerFailure(message, 'FABRIC_HANDLER_FAILED')
@@ -198,9 +225,11 @@ export class Dispatcher {
   }
 
   #answer(message: IncomingMessage, result: unknown): void {
-    const [name, payload] = result instanceof TypedReply ? [result.type, result.payload] : [message.type, result]
+    const [name, payload] =
+      result instanceof TypedReply ? [result.type, result.payload] : [message.type, result]
     const type = this.#parts.types.get(name)
-    if (type === undefined) throw new FabricError('FABRIC_TYPE_UNKNOWN', `the answer's type "${name}" is not registered`)
+    if (type === undefined)
+      throw new FabricError('FABRIC_TYPE_UNKNOWN', `the answer's type "${name}" is not registered`)
     // A handler that answers nothing confirms: an empty payload of the neutral type.
     if (payload === undefined) message.reply(new Uint8Array(0), 'data')
     else message.reply(type.encode(payload), name)
@@ -212,7 +241,11 @@ export class Dispatcher {
     message.release()
   }
 
-  #answerFailure(message: IncomingMessage, code: FailureCode, text: string = failureTexts[code]): void {
+  #answerFailure(
+    message: IncomingMessage,
+    code: FailureCode,
+    text: string = failureTexts[code],
+  ): void {
     if (message.kind === 'request') message.fail(failureNumbers[code], text)
   }
 
@@ -239,9 +272,15 @@ export class Dispatcher {
 }
 
 function exists(type: string): FabricError {
-  return new FabricError('FABRIC_HANDLER_EXISTS', `"${type}" is handled already; dispose that handler first`, { kind: 'usage' })
+  return new FabricError(
+    'FABRIC_HANDLER_EXISTS',
+    `"${type}" is handled already; dispose that handler first`,
+    { kind: 'usage' },
+  )
 }
 
 function full(): FabricError {
-  return new FabricError('FABRIC_TYPES_FULL', `at most ${handledTypesMax} types are handled`, { kind: 'usage' })
+  return new FabricError('FABRIC_TYPES_FULL', `at most ${handledTypesMax} types are handled`, {
+    kind: 'usage',
+  })
 }

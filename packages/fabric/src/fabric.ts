@@ -8,8 +8,8 @@ import {
   acceptSession,
   dialSession,
   RequestFailure,
-  refuseStream,
   type RequestOptions,
+  refuseStream,
   type Session,
   type SessionEnvironment,
   type SessionError,
@@ -30,7 +30,7 @@ import type {
   Received,
   Traffic,
 } from './agent.ts'
-import { Dispatcher, type DispatchCounts } from './dispatcher.ts'
+import { type DispatchCounts, Dispatcher } from './dispatcher.ts'
 import { FabricError, failureOfNumber } from './errors.ts'
 import * as limits from './limits.ts'
 import { Link, Links } from './links.ts'
@@ -75,7 +75,11 @@ export class Fabric implements Agent {
     this.id = parts.environment.keys.agent
     this.name = parts.name
     this.types = parts.types
-    this.#dispatcher = new Dispatcher({ types: parts.types, log: parts.log, logger: parts.environment.logger })
+    this.#dispatcher = new Dispatcher({
+      types: parts.types,
+      log: parts.log,
+      logger: parts.environment.logger,
+    })
     this.#handlers = {
       message: (message, session) => {
         const link = this.#links.of(session)
@@ -93,7 +97,9 @@ export class Fabric implements Agent {
   }
 
   get addresses(): readonly string[] {
-    return this.#listeners.flatMap((listener) => listener.addresses).map((address) => `${address}/p2p/${this.id}`)
+    return this.#listeners
+      .flatMap((listener) => listener.addresses)
+      .map((address) => `${address}/p2p/${this.id}`)
   }
 
   /** Messages by what became of them. */
@@ -104,7 +110,9 @@ export class Fabric implements Agent {
   /** Opens a door. */
   async listen(address: string): Promise<void> {
     this.#requireOpen()
-    this.#listeners.push(await this.#parts.transport.listen(address, (stream) => void this.#accept(stream)))
+    this.#listeners.push(
+      await this.#parts.transport.listen(address, (stream) => void this.#accept(stream)),
+    )
   }
 
   /** Tells where a peer is, without connecting. */
@@ -116,7 +124,10 @@ export class Fabric implements Agent {
     return this.#dispatcher.handle(type, handler as Handler<unknown>)
   }
 
-  handleStream(type: string, handler: (stream: SessionStream, from: AgentId) => unknown): Disposable {
+  handleStream(
+    type: string,
+    handler: (stream: SessionStream, from: AgentId) => unknown,
+  ): Disposable {
     return this.#dispatcher.handleStream(type, handler)
   }
 
@@ -124,14 +135,24 @@ export class Fabric implements Agent {
     return this.#dispatcher.read(type) as AsyncIterableIterator<Received<never>>
   }
 
-  async send(to: PeerTarget, type: string, payload: unknown, options: DeliveryOptions = {}): Promise<void> {
+  async send(
+    to: PeerTarget,
+    type: string,
+    payload: unknown,
+    options: DeliveryOptions = {},
+  ): Promise<void> {
     const bytes = this.#encode(type, payload)
     const link = this.#openLink(to) ?? (await this.#link(to, options))
     this.#requireAllowed(link, type)
     if (!link.session.post(type, bytes, options)) await this.#room(link, options.signal)
   }
 
-  async request(to: PeerTarget, type: string, payload: unknown, options: DeliveryOptions & RequestOptions = {}): Promise<Received> {
+  async request(
+    to: PeerTarget,
+    type: string,
+    payload: unknown,
+    options: DeliveryOptions & RequestOptions = {},
+  ): Promise<Received> {
     const bytes = this.#encode(type, payload)
     const link = this.#openLink(to) ?? (await this.#link(to, options))
     this.#requireAllowed(link, type)
@@ -140,10 +161,20 @@ export class Fabric implements Agent {
       const decoded = this.types.get(response.type)?.decode(response.payload)
       if (decoded?.ok !== true) {
         const fault = decoded?.fault ?? 'its type is not registered'
-        throw new FabricError('FABRIC_PAYLOAD', `the answer of type ${response.type} cannot be read: ${fault}`)
+        throw new FabricError(
+          'FABRIC_PAYLOAD',
+          `the answer of type ${response.type} cannot be read: ${fault}`,
+        )
       }
       const { kind, timestampMs, priority } = response
-      return { type: response.type, payload: decoded.value, from: link.session.peer.agent, kind, timestampMs, priority }
+      return {
+        type: response.type,
+        payload: decoded.value,
+        from: link.session.peer.agent,
+        kind,
+        timestampMs,
+        priority,
+      }
     } catch (error) {
       throw error instanceof RequestFailure ? failureOf(error, type) : error
     }
@@ -155,14 +186,19 @@ export class Fabric implements Agent {
     return link.session.openStream(type)
   }
 
-  async broadcast(type: string, payload: unknown, options: DeliveryOptions = {}): Promise<BroadcastOutcome> {
+  async broadcast(
+    type: string,
+    payload: unknown,
+    options: DeliveryOptions = {},
+  ): Promise<BroadcastOutcome> {
     const bytes = this.#encode(type, payload)
     const delivered: AgentId[] = []
     const failed: { agent: AgentId; reason: string }[] = []
     const attempt = async (agent: AgentId) => {
       try {
         const link = this.#links.get(agent)
-        if (link === undefined) throw new FabricError('FABRIC_UNREACHABLE', 'the session is closing')
+        if (link === undefined)
+          throw new FabricError('FABRIC_UNREACHABLE', 'the session is closing')
         this.#requireAllowed(link, type)
         if (!link.session.post(type, bytes, options)) await this.#room(link, options.signal)
         delivered.push(agent)
@@ -195,7 +231,9 @@ export class Fabric implements Agent {
   }
 
   traffic(): Traffic {
-    return this.#links.all().reduce((sum, link) => addTraffic(sum, link.session.stats), this.#pastTraffic)
+    return this.#links
+      .all()
+      .reduce((sum, link) => addTraffic(sum, link.session.stats), this.#pastTraffic)
   }
 
   watchPeers(listener: (event: PeerEvent) => void): Disposable {
@@ -213,10 +251,16 @@ export class Fabric implements Agent {
   }
 
   async #shutDown(drainMs: number): Promise<void> {
-    this.#closing.abort(new FabricError('FABRIC_CLOSED', 'the agent is closed; create another', { kind: 'usage' }))
+    this.#closing.abort(
+      new FabricError('FABRIC_CLOSED', 'the agent is closed; create another', { kind: 'usage' }),
+    )
     await Promise.all(this.#listeners.map((listener) => listener.close()))
     const { clock } = this.#parts.environment
-    await withDeadline(this.#dispatcher.idle(), { clock, timeoutMs: drainMs, what: 'the drain' }).catch(() => {})
+    await withDeadline(this.#dispatcher.idle(), {
+      clock,
+      timeoutMs: drainMs,
+      what: 'the drain',
+    }).catch(() => {})
     await Promise.all(this.#links.all().map((link) => link.session.close('SESSION_GOING_AWAY')))
     this.#dispatcher.close()
   }
@@ -232,7 +276,11 @@ export class Fabric implements Agent {
     this.#requireOpen()
     const agent = this.#book.resolve(to)
     if (agent === this.id) {
-      throw new FabricError('FABRIC_PEER_UNKNOWN', 'an agent does not connect to itself; name another', { kind: 'usage' })
+      throw new FabricError(
+        'FABRIC_PEER_UNKNOWN',
+        'an agent does not connect to itself; name another',
+        { kind: 'usage' },
+      )
     }
     const open = this.#links.get(agent)
     if (open !== undefined) return open
@@ -248,9 +296,16 @@ export class Fabric implements Agent {
   async #dial(agent: AgentId, options: ConnectOptions): Promise<Link> {
     const addresses = this.#book.get(agent)?.addresses ?? []
     if (addresses.length === 0) {
-      throw new FabricError('FABRIC_PEER_UNKNOWN', `no address of ${agent} is known; give one that ends in /p2p/${agent}`, { kind: 'usage' })
+      throw new FabricError(
+        'FABRIC_PEER_UNKNOWN',
+        `no address of ${agent} is known; give one that ends in /p2p/${agent}`,
+        { kind: 'usage' },
+      )
     }
-    const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])]
+    const signals = [
+      this.#closing.signal,
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ]
     const signal = AbortSignal.any(signals)
     let last: unknown
     for (const address of addresses) {
@@ -259,11 +314,19 @@ export class Fabric implements Agent {
       } catch (error) {
         if (signal.aborted) throw signal.reason
         last = error
-        this.#parts.environment.logger.log('debug', 'dial-failed', { agent, address, reason: describeError(error) })
+        this.#parts.environment.logger.log('debug', 'dial-failed', {
+          agent,
+          address,
+          reason: describeError(error),
+        })
       }
     }
     if (last instanceof MyelinError && addresses.length === 1) throw last
-    throw new FabricError('FABRIC_UNREACHABLE', `none of ${addresses.length} addresses of ${agent} answers: ${describeError(last)}`, { cause: last, kind: 'recoverable' })
+    throw new FabricError(
+      'FABRIC_UNREACHABLE',
+      `none of ${addresses.length} addresses of ${agent} answers: ${describeError(last)}`,
+      { cause: last, kind: 'recoverable' },
+    )
   }
 
   async #dialAddress(agent: AgentId, address: string, options: ConnectOptions): Promise<Link> {
@@ -272,27 +335,51 @@ export class Fabric implements Agent {
       return await this.#handshake(agent, address, staticKey, options)
     } catch (error) {
       // The peer's static key has changed since its record: ask again without it, once.
-      const isStale = staticKey !== undefined && (error as SessionError).code === 'SESSION_HANDSHAKE_DECRYPT'
+      const isStale =
+        staticKey !== undefined && (error as SessionError).code === 'SESSION_HANDSHAKE_DECRYPT'
       if (!isStale) throw error
       this.#book.forgetStaticKey(agent)
       return await this.#handshake(agent, address, undefined, options)
     }
   }
 
-  async #handshake(agent: AgentId, address: string, staticKey: Uint8Array | undefined, options: ConnectOptions): Promise<Link> {
+  async #handshake(
+    agent: AgentId,
+    address: string,
+    staticKey: Uint8Array | undefined,
+    options: ConnectOptions,
+  ): Promise<Link> {
     const { environment, transport } = this.#parts
     const { signal, token } = options
     const stream = await transport.dial(address, signal === undefined ? {} : { signal })
     const startedMs = environment.clock.monotonicMs()
     const { promise, adopt } = this.#adoption(startedMs)
-    await dialSession(stream, environment, { handlers: adopt, expected: agent, staticKey, token, signal })
+    await dialSession(stream, environment, {
+      handlers: adopt,
+      expected: agent,
+      staticKey,
+      token,
+      signal,
+    })
     return await promise
   }
 
   async #accept(stream: ByteStream): Promise<void> {
-    const { environment, sessionsMax = limits.sessionsMax, handshakesPendingMax = limits.handshakesPendingMax } = this.#parts
-    if (this.#pendingHandshakes >= handshakesPendingMax || this.#links.size >= sessionsMax || this.#closing.signal.aborted) {
-      this.#parts.log.record({ kind: 'session-refused', severity: 'warning', detail: `busy: ${stream.remoteAddress}` })
+    const {
+      environment,
+      sessionsMax = limits.sessionsMax,
+      handshakesPendingMax = limits.handshakesPendingMax,
+    } = this.#parts
+    if (
+      this.#pendingHandshakes >= handshakesPendingMax ||
+      this.#links.size >= sessionsMax ||
+      this.#closing.signal.aborted
+    ) {
+      this.#parts.log.record({
+        kind: 'session-refused',
+        severity: 'warning',
+        detail: `busy: ${stream.remoteAddress}`,
+      })
       refuseStream(stream, 'SESSION_BUSY', environment)
       return
     }
@@ -330,7 +417,13 @@ export class Fabric implements Agent {
     this.#pastTraffic = addTraffic(this.#pastTraffic, session.stats)
     const { agent } = session.peer
     const isFault = error.kind === 'protocol'
-    if (isFault) this.#parts.log.record({ kind: 'session-broken', severity: 'alert', agent, detail: `${error.code}: ${error.message}` })
+    if (isFault)
+      this.#parts.log.record({
+        kind: 'session-broken',
+        severity: 'alert',
+        agent,
+        detail: `${error.code}: ${error.message}`,
+      })
     this.#tell({ kind: 'disconnected', agent, code: error.code, reason: error.message })
   }
 
@@ -339,8 +432,20 @@ export class Fabric implements Agent {
     if (event.kind === 'connected') {
       const { agent, name, direction, transport, security } = event.peer
       const handshakeMs = Math.round(event.handshakeMs * 100) / 100
-      logger.log('info', 'peer-connected', { agent, name, direction, transport, security, handshakeMs })
-    } else logger.log('info', 'peer-disconnected', { agent: event.agent, code: event.code, reason: event.reason })
+      logger.log('info', 'peer-connected', {
+        agent,
+        name,
+        direction,
+        transport,
+        security,
+        handshakeMs,
+      })
+    } else
+      logger.log('info', 'peer-disconnected', {
+        agent: event.agent,
+        code: event.code,
+        reason: event.reason,
+      })
     for (const watcher of this.#watchers) watcher(event)
   }
 
@@ -349,14 +454,21 @@ export class Fabric implements Agent {
   #encode(type: string, payload: unknown): Uint8Array {
     const codec = this.types.get(type)
     if (codec !== undefined) return codec.encode(payload)
-    throw new FabricError('FABRIC_TYPE_UNKNOWN', `message type "${type}" is not registered; add it with agent.types.register`, { kind: 'usage' })
+    throw new FabricError(
+      'FABRIC_TYPE_UNKNOWN',
+      `message type "${type}" is not registered; add it with agent.types.register`,
+      { kind: 'usage' },
+    )
   }
 
   #requireAllowed(link: Link, type: string): void {
     if (link.gate.outgoing(type) === 'allowed') return
     const { agent } = link.session.peer
     const roles = link.session.roles.join(', ') || 'no role'
-    throw new FabricError('FABRIC_FORBIDDEN', `${agent} (${roles}) may not receive "${type}"; change its roles or the policy`)
+    throw new FabricError(
+      'FABRIC_FORBIDDEN',
+      `${agent} (${roles}) may not receive "${type}"; change its roles or the policy`,
+    )
   }
 
   async #room(link: Link, signal: AbortSignal | undefined): Promise<void> {
@@ -394,5 +506,8 @@ function addTraffic(a: Traffic, b: Traffic): Traffic {
 
 function failureOf(failure: RequestFailure, type: string): FabricError {
   const code = failureOfNumber(failure.remoteCode)
-  return new FabricError(code, `the peer did not answer "${type}": ${failure.remoteMessage}`, { cause: failure, kind: 'recoverable' })
+  return new FabricError(code, `the peer did not answer "${type}": ${failure.remoteMessage}`, {
+    cause: failure,
+    kind: 'recoverable',
+  })
 }

@@ -15,6 +15,8 @@
  * console.log(greet.name)
  * ```
  */
+
+export { AddressBook, type KnownPeer } from './address-book.ts'
 export {
   type Agent,
   type BroadcastOutcome,
@@ -28,11 +30,20 @@ export {
   type Traffic,
   TypedReply,
 } from './agent.ts'
-export { AddressBook, type KnownPeer } from './address-book.ts'
 export { type BackoffOptions, backoffMs } from './backoff.ts'
+export {
+  Coordinator,
+  type CoordinatorEvent,
+  type CoordinatorOptions,
+  type WorkerInfo,
+} from './coordinator.ts'
+export {
+  type CoordinatorClient,
+  connectCoordinator,
+  type WorkLoopOptions,
+  workLoop,
+} from './coordinator-client.ts'
 export type { DispatchCounts } from './dispatcher.ts'
 export { FabricError, type FabricErrorCode, Refusal } from './errors.ts'
 export { type ConnectOptions, Fabric, type FabricParts } from './fabric.ts'
-export { Coordinator, type CoordinatorEvent, type CoordinatorOptions, type WorkerInfo } from './coordinator.ts'
-export { type CoordinatorClient, connectCoordinator, type WorkLoopOptions, workLoop } from './coordinator-client.ts'
 export { type BoardCounts, type ReportVerdict, TaskBoard } from './task-board.ts'

@@ -1,8 +1,8 @@
 // The sessions of an agent, by peer, and the attempts to open more. One attempt per peer at a time, whoever
 // asks; several sessions with one peer are fine, the oldest open one is used.
 
-import type { AgentId } from '@myelin/identity'
 import type { Gate } from '@myelin/guard'
+import type { AgentId } from '@myelin/identity'
 import type { Session } from '@myelin/session'
 
 export class Link {
@@ -57,7 +57,9 @@ export class Links {
   }
 
   all(agent?: AgentId): Link[] {
-    return agent === undefined ? [...this.#bySession.values()] : [...(this.#byAgent.get(agent) ?? [])]
+    return agent === undefined
+      ? [...this.#bySession.values()]
+      : [...(this.#byAgent.get(agent) ?? [])]
   }
 
   remove(session: Session): Link | undefined {

@@ -55,7 +55,14 @@ export class TaskBoard {
   add(task: TaskAssignment): void {
     assert(!this.#entries.has(task.taskId), `task ${task.taskId} is on the board already`)
     assert(this.#entries.size < tasksMax, `a board holds at most ${tasksMax} tasks`)
-    this.#entries.set(task.taskId, { task, state: 'pending', worker: undefined, workers: new Set(), deadlineMs: 0, attempts: 0 })
+    this.#entries.set(task.taskId, {
+      task,
+      state: 'pending',
+      worker: undefined,
+      workers: new Set(),
+      deadlineMs: 0,
+      attempts: 0,
+    })
   }
 
   /** The next task for a worker, or what it has already; undefined while there is none. */
@@ -104,7 +111,8 @@ export class TaskBoard {
   get nextDeadlineMs(): number | undefined {
     let earliest: number | undefined
     for (const entry of this.#entries.values()) {
-      if (entry.state === 'assigned' && entry.deadlineMs < (earliest ?? Number.POSITIVE_INFINITY)) earliest = entry.deadlineMs
+      if (entry.state === 'assigned' && entry.deadlineMs < (earliest ?? Number.POSITIVE_INFINITY))
+        earliest = entry.deadlineMs
     }
     return earliest
   }

@@ -48,7 +48,14 @@ export class Guard {
 
   /** The gate for one peer in its roles. */
   gate(agent: AgentId, roles: readonly string[]): Gate {
-    return new Gate({ agent, roles, policy: this.#policy, rates: this.#ratesOf(agent), clock: this.#clock, log: this.#log })
+    return new Gate({
+      agent,
+      roles,
+      policy: this.#policy,
+      rates: this.#ratesOf(agent),
+      clock: this.#clock,
+      log: this.#log,
+    })
   }
 
   #ratesOf(agent: AgentId): PeerRates {
@@ -82,7 +89,10 @@ interface GateParts {
 /** Made by `Guard.gate`. */
 export class Gate {
   readonly #parts: GateParts
-  readonly #verdicts: Record<keyof RoleRules, Map<string, boolean>> = { sends: new Map(), receives: new Map() }
+  readonly #verdicts: Record<keyof RoleRules, Map<string, boolean>> = {
+    sends: new Map(),
+    receives: new Map(),
+  }
 
   constructor(parts: GateParts) {
     this.#parts = parts

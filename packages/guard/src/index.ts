@@ -17,5 +17,10 @@ export { GuardError, type GuardErrorCode } from './errors.ts'
 export { Gate, Guard, type GuardOptions, type Rates, type Verdict } from './guard.ts'
 export { defaultRates } from './limits.ts'
 export { allows, checkPolicy, defaultPolicy, type Policy, type RoleRules } from './policy.ts'
-export { type RecordedEvent, SecurityLog, type SecurityEvent, type Severity } from './security-log.ts'
+export {
+  type RecordedEvent,
+  type SecurityEvent,
+  SecurityLog,
+  type Severity,
+} from './security-log.ts'
 export { type Rate, TokenBucket } from './token-bucket.ts'

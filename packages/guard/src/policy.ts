@@ -21,15 +21,42 @@ export const defaultPolicy: Policy = {
   /** Takes tasks and reports. */
   worker: {
     sends: ['coordination', 'status-update', 'neural-update', 'heartbeat', 'echo', 'ping', 'pong'],
-    receives: ['coordination', 'task-assignment', 'status-update', 'heartbeat', 'echo', 'ping', 'pong'],
+    receives: [
+      'coordination',
+      'task-assignment',
+      'status-update',
+      'heartbeat',
+      'echo',
+      'ping',
+      'pong',
+    ],
   },
   /** Hands out tasks and collects results. */
   coordinator: {
-    sends: ['coordination', 'task-assignment', 'status-update', 'heartbeat', 'echo', 'ping', 'pong'],
-    receives: ['coordination', 'status-update', 'neural-update', 'heartbeat', 'echo', 'ping', 'pong'],
+    sends: [
+      'coordination',
+      'task-assignment',
+      'status-update',
+      'heartbeat',
+      'echo',
+      'ping',
+      'pong',
+    ],
+    receives: [
+      'coordination',
+      'status-update',
+      'neural-update',
+      'heartbeat',
+      'echo',
+      'ping',
+      'pong',
+    ],
   },
   /** Looks on. */
-  observer: { sends: ['ping', 'pong', 'echo'], receives: ['status-update', 'heartbeat', 'echo', 'ping', 'pong'] },
+  observer: {
+    sends: ['ping', 'pong', 'echo'],
+    receives: ['status-update', 'heartbeat', 'echo', 'ping', 'pong'],
+  },
 }
 
 /** Throws `GUARD_POLICY` where the policy is malformed. */
@@ -39,7 +66,9 @@ export function checkPolicy(policy: Policy): void {
   for (const [role, rules] of roles) {
     for (const pattern of [...rules.sends, ...rules.receives]) {
       if (!/^(?:[a-z][a-z0-9-]*\*?|\*)$/.test(pattern)) {
-        throw invalid(`"${pattern}" in role ${role} is no pattern: write a type name, a prefix such as "swarm-*", or "*"`)
+        throw invalid(
+          `"${pattern}" in role ${role} is no pattern: write a type name, a prefix such as "swarm-*", or "*"`,
+        )
       }
     }
     if (rules.sends.length > patternsMax || rules.receives.length > patternsMax) {
@@ -48,7 +77,12 @@ export function checkPolicy(policy: Policy): void {
   }
 }
 
-export function allows(policy: Policy, roles: readonly string[], direction: keyof RoleRules, type: string): boolean {
+export function allows(
+  policy: Policy,
+  roles: readonly string[],
+  direction: keyof RoleRules,
+  type: string,
+): boolean {
   for (const role of roles) {
     // Own properties only: a role named like a method of Object gives nothing.
     const rules = Object.hasOwn(policy, role) ? policy[role] : undefined

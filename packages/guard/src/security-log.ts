@@ -22,7 +22,11 @@ export interface RecordedEvent extends SecurityEvent {
   readonly atMs: number
 }
 
-const levels: Readonly<Record<Severity, LogLevel>> = { info: 'info', warning: 'warn', alert: 'error' }
+const levels: Readonly<Record<Severity, LogLevel>> = {
+  info: 'info',
+  warning: 'warn',
+  alert: 'error',
+}
 /** Kinds are ours, so this is never reached by an attacker. */
 const kindsMax = 256
 
@@ -70,8 +74,12 @@ export class SecurityLog {
     const nowMs = this.#clock.monotonicMs()
     let bucket = this.#buckets.get(key)
     if (bucket === undefined) {
-      if (this.#buckets.size >= peersMax) this.#buckets.delete(this.#buckets.keys().next().value as string)
-      bucket = new TokenBucket({ perSecond: refusalsLoggedPerSecond, burst: refusalsLoggedPerSecond }, nowMs)
+      if (this.#buckets.size >= peersMax)
+        this.#buckets.delete(this.#buckets.keys().next().value as string)
+      bucket = new TokenBucket(
+        { perSecond: refusalsLoggedPerSecond, burst: refusalsLoggedPerSecond },
+        nowMs,
+      )
       this.#buckets.set(key, bucket)
     }
     return bucket.take(1, nowMs)

@@ -35,7 +35,10 @@ export class TokenBucket {
     const passedMs = nowMs - this.#lastMs
     // A clock that stands still or runs backwards gives nothing.
     if (passedMs <= 0) return
-    this.#tokens = Math.min(this.#rate.burst, this.#tokens + (passedMs / 1000) * this.#rate.perSecond)
+    this.#tokens = Math.min(
+      this.#rate.burst,
+      this.#tokens + (passedMs / 1000) * this.#rate.perSecond,
+    )
     this.#lastMs = nowMs
   }
 }

@@ -7,7 +7,10 @@ import { VirtualClock, verifies } from '@myelin/testkit'
 import fc from 'fast-check'
 
 const agent = '12D3KooWexample' as AgentId
-const policy: Policy = { reader: { sends: ['echo'], receives: ['status-*'] }, nobody: { sends: [], receives: [] } }
+const policy: Policy = {
+  reader: { sends: ['echo'], receives: ['status-*'] },
+  nobody: { sends: [], receives: [] },
+}
 
 function recordingLogger(lines: [string, string, LogFields][]): Logger {
   const logger: Logger = {
@@ -42,15 +45,27 @@ test('a gate refuses by type, then by rate, and counts each refusal', () => {
   const guard = new Guard({ clock, log, policy, rates: { messagesPerSecond: 1, messagesBurst: 2 } })
   const gate = guard.gate(agent, ['reader'])
   assert.equal(gate.incoming('neural-update', 10), 'forbidden')
-  assert.deepEqual([gate.incoming('echo', 1), gate.incoming('echo', 1), gate.incoming('echo', 1)], ['allowed', 'allowed', 'rate-limited'])
+  assert.deepEqual(
+    [gate.incoming('echo', 1), gate.incoming('echo', 1), gate.incoming('echo', 1)],
+    ['allowed', 'allowed', 'rate-limited'],
+  )
   assert.equal(gate.outgoing('echo'), 'forbidden')
   assert.deepEqual(log.counts, { 'message-forbidden': 1, 'rate-limited': 1, 'send-forbidden': 1 })
-  assert.deepEqual(lines[0], ['warn', 'security', { kind: 'message-forbidden', severity: 'warning', agent, detail: 'neural-update' }])
+  assert.deepEqual(lines[0], [
+    'warn',
+    'security',
+    { kind: 'message-forbidden', severity: 'warning', agent, detail: 'neural-update' },
+  ])
 })
 
 test('a new session does not fill the bucket again', async () => {
   const clock = new VirtualClock()
-  const guard = new Guard({ clock, log: new SecurityLog(clock, recordingLogger([])), policy, rates: { bytesPerSecond: 10, bytesBurst: 100 } })
+  const guard = new Guard({
+    clock,
+    log: new SecurityLog(clock, recordingLogger([])),
+    policy,
+    rates: { bytesPerSecond: 10, bytesBurst: 100 },
+  })
   assert.equal(guard.gate(agent, ['reader']).incoming('echo', 100), 'allowed')
   assert.equal(guard.gate(agent, ['reader']).incoming('echo', 50), 'rate-limited')
   await clock.advance(5000)
@@ -61,7 +76,8 @@ test('a peer that repeats itself fills counters, not the log', () => {
   const clock = new VirtualClock()
   const lines: [string, string, LogFields][] = []
   const log = new SecurityLog(clock, recordingLogger(lines))
-  for (let i = 0; i < 1000; i += 1) log.record({ kind: 'message-forbidden', severity: 'warning', agent })
+  for (let i = 0; i < 1000; i += 1)
+    log.record({ kind: 'message-forbidden', severity: 'warning', agent })
   assert.equal(log.counts['message-forbidden'], 1000)
   assert.equal(lines.length, 5)
   assert.equal(log.recent().length, 256)
@@ -69,7 +85,10 @@ test('a peer that repeats itself fills counters, not the log', () => {
 })
 
 test('a bucket never gives more than its burst and its rate allow, whatever the clock does', () => {
-  const steps = fc.array(fc.tuple(fc.integer({ min: -50, max: 500 }), fc.integer({ min: 1, max: 20 })), { maxLength: 200 })
+  const steps = fc.array(
+    fc.tuple(fc.integer({ min: -50, max: 500 }), fc.integer({ min: 1, max: 20 })),
+    { maxLength: 200 },
+  )
   fc.assert(
     fc.property(steps, (list) => {
       const bucket = new TokenBucket({ perSecond: 100, burst: 50 }, 0)

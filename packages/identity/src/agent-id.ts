@@ -19,7 +19,11 @@ const agentIdTextMax = 64
 /** The id of a 32-byte Ed25519 public key. */
 export function agentIdOf(publicKey: Uint8Array): AgentId {
   if (publicKey.length !== publicKeyBytes) {
-    throw new IdentityError('IDENTITY_AGENT_ID', 'an agent id is made of a 32-byte Ed25519 public key', { kind: 'usage' })
+    throw new IdentityError(
+      'IDENTITY_AGENT_ID',
+      'an agent id is made of a 32-byte Ed25519 public key',
+      { kind: 'usage' },
+    )
   }
   const bytes = new Uint8Array(prefix.length + publicKeyBytes)
   bytes.set(prefix)
@@ -37,7 +41,11 @@ export function parseAgentId(text: string): Result<AgentId, AgentIdFault> {
 export function publicKeyOf(agent: AgentId): Uint8Array {
   const publicKey = decode(agent)
   if (typeof publicKey === 'string') {
-    throw new IdentityError('IDENTITY_AGENT_ID', `"${agent}" is not an agent id: expected 12D3KooW…`, { kind: 'usage' })
+    throw new IdentityError(
+      'IDENTITY_AGENT_ID',
+      `"${agent}" is not an agent id: expected 12D3KooW…`,
+      { kind: 'usage' },
+    )
   }
   return publicKey
 }

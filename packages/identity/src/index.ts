@@ -15,7 +15,14 @@
  * console.log(keys.agent, decodePeerRecord(record.encoded).ok)
  * ```
  */
-export { type AgentId, type AgentIdFault, agentIdOf, parseAgentId, publicKeyOf, shortAgentId } from './agent-id.ts'
+export {
+  type AgentId,
+  type AgentIdFault,
+  agentIdOf,
+  parseAgentId,
+  publicKeyOf,
+  shortAgentId,
+} from './agent-id.ts'
 export { AgentKeys, type AgentSigner } from './agent-key.ts'
 export { IdentityError, type IdentityErrorCode } from './errors.ts'
 export {

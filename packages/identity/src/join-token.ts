@@ -6,10 +6,10 @@
 //   · {length(u16) · address} · checksum(4, of SHA-256 over all before)
 
 import {
-  base64urlDecode,
-  base64urlEncode,
   ByteReader,
   ByteWriter,
+  base64urlDecode,
+  base64urlEncode,
   equalBytes,
   err,
   hexEncode,
@@ -51,7 +51,12 @@ const checksumBytes = 4
 
 export function encodeJoinToken(token: JoinToken): string {
   const writer = new ByteWriter(256)
-  writer.u8(tokenVersion).put(publicKeyOf(token.issuer)).put(token.staticKey).u53(token.expiresMs).put(token.secret)
+  writer
+    .u8(tokenVersion)
+    .put(publicKeyOf(token.issuer))
+    .put(token.staticKey)
+    .u53(token.expiresMs)
+    .put(token.secret)
   writer.u8(token.addresses.length)
   for (const address of token.addresses) writer.bytes16(utf8Encode(address))
   writer.put(sha256(writer.view()).subarray(0, checksumBytes))
@@ -63,7 +68,8 @@ export function decodeJoinToken(text: string): Result<JoinToken, JoinTokenFault>
   const bytes = base64urlDecode(text.slice(textPrefix.length))
   if (bytes === undefined || bytes.length < checksumBytes) return err('token_text')
   const body = bytes.subarray(0, bytes.length - checksumBytes)
-  if (!equalBytes(sha256(body).subarray(0, checksumBytes), bytes.subarray(body.length))) return err('token_checksum')
+  if (!equalBytes(sha256(body).subarray(0, checksumBytes), bytes.subarray(body.length)))
+    return err('token_checksum')
   return decodeBody(new ByteReader(body))
 }
 
@@ -115,7 +121,10 @@ export class JoinTokenBook {
   static async open(store: Store): Promise<JoinTokenBook> {
     const document = new StoredDocument(store, storePath)
     const found = await document.read()
-    return new JoinTokenBook(document, found === undefined ? new Map() : parseOpenTokens(found.value))
+    return new JoinTokenBook(
+      document,
+      found === undefined ? new Map() : parseOpenTokens(found.value),
+    )
   }
 
   get openCount(): number {
@@ -126,28 +135,49 @@ export class JoinTokenBook {
   async issue(options: IssueOptions): Promise<string> {
     this.#dropExpired(options.nowMs)
     if (this.#open.size >= tokensOpenMax) {
-      throw new IdentityError('IDENTITY_TOKEN', `${tokensOpenMax} join tokens are open; wait until some expire`, { kind: 'usage' })
+      throw new IdentityError(
+        'IDENTITY_TOKEN',
+        `${tokensOpenMax} join tokens are open; wait until some expire`,
+        { kind: 'usage' },
+      )
     }
     if (options.roles.length > rolesPerAgentMax) {
-      throw new IdentityError('IDENTITY_TOKEN', `a token gives at most ${rolesPerAgentMax} roles`, { kind: 'usage' })
+      throw new IdentityError('IDENTITY_TOKEN', `a token gives at most ${rolesPerAgentMax} roles`, {
+        kind: 'usage',
+      })
     }
-    const tooLong = options.addresses.find((address) => utf8Encode(address).length > addressBytesMax)
+    const tooLong = options.addresses.find(
+      (address) => utf8Encode(address).length > addressBytesMax,
+    )
     if (tooLong !== undefined) {
-      throw new IdentityError('IDENTITY_TOKEN', `an address has at most ${addressBytesMax} bytes: ${tooLong.slice(0, 64)}…`, { kind: 'usage' })
+      throw new IdentityError(
+        'IDENTITY_TOKEN',
+        `an address has at most ${addressBytesMax} bytes: ${tooLong.slice(0, 64)}…`,
+        { kind: 'usage' },
+      )
     }
     const secret = options.random.fill(new Uint8Array(tokenSecretBytes))
     const expiresMs = Math.floor(options.nowMs) + (options.lifetimeMs ?? tokenLifetimeMs)
     this.#open.set(hexEncode(sha256(secret)), { roles: options.roles, expiresMs })
     await this.#save()
     const { issuer, staticKey, addresses } = options
-    return encodeJoinToken({ issuer, staticKey, expiresMs, secret, addresses: addresses.slice(0, recordAddressesMax) })
+    return encodeJoinToken({
+      issuer,
+      staticKey,
+      expiresMs,
+      secret,
+      addresses: addresses.slice(0, recordAddressesMax),
+    })
   }
 
   /**
    * Uses a token up. The lookup is by hash, so its timing tells nothing of the secret. The use is certain at
    * once in memory; the returned `durable` resolves when it is on disk too.
    */
-  redeem(secret: Uint8Array, nowMs: number): Result<{ roles: readonly string[]; durable: Promise<void> }, RedeemFault> {
+  redeem(
+    secret: Uint8Array,
+    nowMs: number,
+  ): Result<{ roles: readonly string[]; durable: Promise<void> }, RedeemFault> {
     const hash = hexEncode(sha256(secret))
     const token = this.#open.get(hash)
     if (token === undefined) return err('token_unknown')
@@ -182,5 +212,9 @@ function parseOpenTokens(value: unknown): Map<string, OpenToken> {
 function isOpenEntry([hash, token]: [string, unknown]): boolean {
   if (!/^[0-9a-f]{64}$/.test(hash) || typeof token !== 'object' || token === null) return false
   const { roles, expiresMs } = token as Record<string, unknown>
-  return Array.isArray(roles) && roles.every((role) => typeof role === 'string') && typeof expiresMs === 'number'
+  return (
+    Array.isArray(roles) &&
+    roles.every((role) => typeof role === 'string') &&
+    typeof expiresMs === 'number'
+  )
 }

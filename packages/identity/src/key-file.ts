@@ -11,10 +11,21 @@ import {
   utf8Decode,
   utf8Encode,
 } from '@myelin/base'
-import { derivePassphraseKey, Ed25519KeyPair, wipe, X25519KeyPair, xchacha20Poly1305 } from '@myelin/crypto'
+import {
+  derivePassphraseKey,
+  Ed25519KeyPair,
+  wipe,
+  X25519KeyPair,
+  xchacha20Poly1305,
+} from '@myelin/crypto'
 import { AgentKeys } from './agent-key.ts'
 import { IdentityError } from './errors.ts'
-import { passphraseCost, passphraseMemoryKibMax, passphraseParallelismMax, passphrasePassesMax } from './limits.ts'
+import {
+  passphraseCost,
+  passphraseMemoryKibMax,
+  passphraseParallelismMax,
+  passphrasePassesMax,
+} from './limits.ts'
 
 const formatName = 'myelin-agent-key'
 const formatVersion = 1
@@ -54,8 +65,14 @@ export async function saveAgentKeys(keys: AgentKeys, options: KeyFileOptions): P
   const { seed, staticSecret } = keys.exportSecrets()
   const secrets = concatBytes(seed, staticSecret)
   try {
-    const file = options.passphrase === undefined ? plainFile(keys, secrets) : sealedFile(keys, secrets, options)
-    await options.store.put(options.path ?? defaultPath, utf8Encode(`${JSON.stringify(file, null, 2)}\n`))
+    const file =
+      options.passphrase === undefined
+        ? plainFile(keys, secrets)
+        : sealedFile(keys, secrets, options)
+    await options.store.put(
+      options.path ?? defaultPath,
+      utf8Encode(`${JSON.stringify(file, null, 2)}\n`),
+    )
   } finally {
     wipe(seed)
     wipe(staticSecret)
@@ -81,7 +98,12 @@ export async function loadAgentKeys(options: KeyFileOptions): Promise<AgentKeys 
 }
 
 function plainFile(keys: AgentKeys, secrets: Uint8Array): KeyFile {
-  return { format: formatName, version: formatVersion, agent: keys.agent, secrets: base64urlEncode(secrets) }
+  return {
+    format: formatName,
+    version: formatVersion,
+    agent: keys.agent,
+    secrets: base64urlEncode(secrets),
+  }
 }
 
 function sealedFile(keys: AgentKeys, secrets: Uint8Array, options: KeyFileOptions): KeyFile {
@@ -107,16 +129,28 @@ function openSecrets(file: KeyFile, options: KeyFileOptions, path: string): Uint
     return bytes
   }
   if (options.passphrase === undefined) {
-    throw new IdentityError('IDENTITY_PASSPHRASE', `${path} is sealed: give its passphrase (MYELIN_PASSPHRASE)`, { kind: 'usage' })
+    throw new IdentityError(
+      'IDENTITY_PASSPHRASE',
+      `${path} is sealed: give its passphrase (MYELIN_PASSPHRASE)`,
+      { kind: 'usage' },
+    )
   }
-  if (bytes.length !== nonceBytes + 2 * seedBytes + tagBytes) throw fileError(path, '"secrets" has the wrong length')
+  if (bytes.length !== nonceBytes + 2 * seedBytes + tagBytes)
+    throw fileError(path, '"secrets" has the wrong length')
   const salt = base64urlDecode(file.argon2id.salt)
   if (salt === undefined || salt.length < 8) throw fileError(path, '"salt" is not a salt')
   const key = derivePassphraseKey(utf8Encode(options.passphrase), salt, file.argon2id)
-  const opened = xchacha20Poly1305.open(key, bytes.subarray(0, nonceBytes), bytes.subarray(nonceBytes), utf8Encode(file.agent))
+  const opened = xchacha20Poly1305.open(
+    key,
+    bytes.subarray(0, nonceBytes),
+    bytes.subarray(nonceBytes),
+    utf8Encode(file.agent),
+  )
   wipe(key)
   if (opened === undefined) {
-    throw new IdentityError('IDENTITY_PASSPHRASE', `the passphrase does not open ${path}`, { kind: 'usage' })
+    throw new IdentityError('IDENTITY_PASSPHRASE', `the passphrase does not open ${path}`, {
+      kind: 'usage',
+    })
   }
   return opened
 }
@@ -128,7 +162,8 @@ function parseKeyFile(bytes: Uint8Array, path: string): KeyFile {
   } catch (cause) {
     throw fileError(path, 'it is not JSON', cause)
   }
-  if (!isKeyFile(value)) throw fileError(path, `it is not a ${formatName} of version ${formatVersion}`)
+  if (!isKeyFile(value))
+    throw fileError(path, `it is not a ${formatName} of version ${formatVersion}`)
   return value
 }
 
@@ -161,5 +196,9 @@ function isWithin(value: unknown, low: number, high: number): boolean {
 }
 
 function fileError(path: string, fault: string, cause?: unknown): IdentityError {
-  return new IdentityError('IDENTITY_KEY_FILE', `${path} cannot be used: ${fault}; restore it from a backup or make a new key`, { cause, kind: 'usage' })
+  return new IdentityError(
+    'IDENTITY_KEY_FILE',
+    `${path} cannot be used: ${fault}; restore it from a backup or make a new key`,
+    { cause, kind: 'usage' },
+  )
 }

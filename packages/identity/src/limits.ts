@@ -37,6 +37,7 @@ export const passphrasePassesMax = 64
 export const passphraseParallelismMax = 16
 
 assert(
-  recordAddressesMax * (addressBytesMax + 2) + recordKeysMax * (recordKeyBytesMax + 3) + 512 <= recordBytesMax,
+  recordAddressesMax * (addressBytesMax + 2) + recordKeysMax * (recordKeyBytesMax + 3) + 512 <=
+    recordBytesMax,
   'a full peer record must fit its bound',
 )

@@ -7,7 +7,16 @@
 //
 // There is one encoding of a record: a decoded record encodes to the same bytes.
 
-import { ByteReader, ByteWriter, concatBytes, err, ok, type Result, utf8Decode, utf8Encode } from '@myelin/base'
+import {
+  ByteReader,
+  ByteWriter,
+  concatBytes,
+  err,
+  ok,
+  type Result,
+  utf8Decode,
+  utf8Encode,
+} from '@myelin/base'
 import { verifyEd25519 } from '@myelin/crypto'
 import { type AgentId, agentIdOf, publicKeyOf } from './agent-id.ts'
 import type { AgentSigner } from './agent-key.ts'
@@ -96,12 +105,17 @@ export function decodePeerRecord(bytes: Uint8Array): Result<PeerRecord, PeerReco
   const fields = decodeBody(new ByteReader(body))
   if (!fields.ok) return fields
   const signature = bytes.subarray(body.length)
-  if (!verifyEd25519(publicKeyOf(fields.value.agent), concatBytes(domain, body), signature)) return err('record_signature')
+  if (!verifyEd25519(publicKeyOf(fields.value.agent), concatBytes(domain, body), signature))
+    return err('record_signature')
   return ok({ ...fields.value, encoded: new Uint8Array(bytes) })
 }
 
 /** Undefined while the record is valid at `nowMs`, allowing `skewMs` of clock difference before its start. */
-export function checkPeerRecordTime(record: PeerRecord, nowMs: number, skewMs: number): PeerRecordFault | undefined {
+export function checkPeerRecordTime(
+  record: PeerRecord,
+  nowMs: number,
+  skewMs: number,
+): PeerRecordFault | undefined {
   if (nowMs >= record.expiresMs) return 'record_expired'
   if (record.issuedMs > nowMs + skewMs) return 'record_not_yet_valid'
   return undefined
@@ -116,10 +130,19 @@ function encodeBody(record: RecordBody): Uint8Array {
   check(numbers.every(isWhole), 'sequence and times are whole numbers, not negative')
   check(record.staticKey.length === 32, 'the static key has 32 bytes')
   check(name.length <= nameBytesMax, `a name has at most ${nameBytesMax} bytes`)
-  check(addresses.length <= recordAddressesMax, `a record holds at most ${recordAddressesMax} addresses`)
-  check(addresses.every((address) => address.length <= addressBytesMax), `an address has at most ${addressBytesMax} bytes`)
+  check(
+    addresses.length <= recordAddressesMax,
+    `a record holds at most ${recordAddressesMax} addresses`,
+  )
+  check(
+    addresses.every((address) => address.length <= addressBytesMax),
+    `an address has at most ${addressBytesMax} bytes`,
+  )
   check(record.keys.length <= recordKeysMax, `a record holds at most ${recordKeysMax} further keys`)
-  check(record.keys.every((key) => key.publicKey.length <= recordKeyBytesMax), 'a further key is too long')
+  check(
+    record.keys.every((key) => key.publicKey.length <= recordKeyBytesMax),
+    'a further key is too long',
+  )
   const writer = new ByteWriter(256, recordBytesMax)
   writer.u8(recordVersion).put(publicKeyOf(record.agent)).u53(record.sequence)
   writer.u53(record.issuedMs).u53(record.expiresMs).put(record.staticKey)
@@ -127,7 +150,8 @@ function encodeBody(record: RecordBody): Uint8Array {
   writer.u8(addresses.length)
   for (const address of addresses) writer.bytes16(address)
   writer.u8(record.keys.length)
-  for (const key of record.keys) writer.u8(recordKeyAlgorithms[key.algorithm]).bytes16(key.publicKey)
+  for (const key of record.keys)
+    writer.u8(recordKeyAlgorithms[key.algorithm]).bytes16(key.publicKey)
   return writer.finish()
 }
 
@@ -143,9 +167,19 @@ function decodeBody(reader: ByteReader): Result<RecordBody, PeerRecordFault> {
   const name = utf8Decode(reader.take(nameLength))
   const addresses = readAddresses(reader)
   const keys = readKeys(reader)
-  if (name === undefined || addresses === undefined || keys === undefined) return err('record_bounds')
+  if (name === undefined || addresses === undefined || keys === undefined)
+    return err('record_bounds')
   if (!reader.isComplete) return err('record_truncated')
-  return ok({ agent: agentIdOf(publicKey), sequence, issuedMs, expiresMs, staticKey, name, addresses, keys })
+  return ok({
+    agent: agentIdOf(publicKey),
+    sequence,
+    issuedMs,
+    expiresMs,
+    staticKey,
+    name,
+    addresses,
+    keys,
+  })
 }
 
 function readAddresses(reader: ByteReader): string[] | undefined {

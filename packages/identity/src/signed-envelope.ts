@@ -23,7 +23,9 @@ export function sealEnvelope(message: Message, signer: AgentSigner): Uint8Array 
 }
 
 /** Decodes and verifies; the payload is a view of `bytes`. */
-export function openEnvelope(bytes: Uint8Array): Result<Envelope, EnvelopeFault | 'envelope_signature'> {
+export function openEnvelope(
+  bytes: Uint8Array,
+): Result<Envelope, EnvelopeFault | 'envelope_signature'> {
   const decoded = decodeEnvelope(bytes)
   if (!decoded.ok) return decoded
   const envelope = decoded.value

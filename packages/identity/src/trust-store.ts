@@ -54,10 +54,15 @@ export class TrustStore {
   /** Adds or replaces; resolves when it is durable. */
   async add(entry: TrustEntry): Promise<void> {
     if (!this.#entries.has(entry.agent) && this.#entries.size >= trustedAgentsMax) {
-      throw new IdentityError('IDENTITY_TRUST', `the trust store is full (${trustedAgentsMax} agents); remove some`)
+      throw new IdentityError(
+        'IDENTITY_TRUST',
+        `the trust store is full (${trustedAgentsMax} agents); remove some`,
+      )
     }
     if (entry.roles.length > rolesPerAgentMax) {
-      throw new IdentityError('IDENTITY_TRUST', `an agent has at most ${rolesPerAgentMax} roles`, { kind: 'usage' })
+      throw new IdentityError('IDENTITY_TRUST', `an agent has at most ${rolesPerAgentMax} roles`, {
+        kind: 'usage',
+      })
     }
     this.#entries.set(entry.agent, entry)
     await this.#document.write(this.list())
@@ -73,7 +78,8 @@ export class TrustStore {
 
 function parseEntries(value: unknown): TrustEntry[] {
   if (!Array.isArray(value)) throw damaged('it is not a JSON list')
-  if (value.length > trustedAgentsMax) throw damaged(`it holds more than ${trustedAgentsMax} agents`)
+  if (value.length > trustedAgentsMax)
+    throw damaged(`it holds more than ${trustedAgentsMax} agents`)
   return value.map((entry, index) => {
     if (!isTrustEntry(entry)) throw damaged(`entry ${index} is malformed`)
     return entry
@@ -96,5 +102,9 @@ function isTrustEntry(value: unknown): value is TrustEntry {
 }
 
 function damaged(fault: string): IdentityError {
-  return new IdentityError('IDENTITY_TRUST', `${storePath} cannot be used: ${fault}; restore it or delete it to trust nobody`, { kind: 'usage' })
+  return new IdentityError(
+    'IDENTITY_TRUST',
+    `${storePath} cannot be used: ${fault}; restore it or delete it to trust nobody`,
+    { kind: 'usage' },
+  )
 }

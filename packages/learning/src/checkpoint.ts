@@ -28,15 +28,24 @@ export interface Checkpoint {
 const version = 1
 const storePath = 'swarm.checkpoint'
 
-export async function saveCheckpoint(store: Store, plan: SwarmPlan, checkpoint: Checkpoint): Promise<void> {
+export async function saveCheckpoint(
+  store: Store,
+  plan: SwarmPlan,
+  checkpoint: Checkpoint,
+): Promise<void> {
   const writer = new ByteWriter(1024).u8(version).put(digest(plan)).u32(checkpoint.rounds.length)
-  for (const { accuracy, bytes, messages } of checkpoint.rounds) writer.f64(accuracy).u53(bytes).u53(messages)
+  for (const { accuracy, bytes, messages } of checkpoint.rounds)
+    writer.f64(accuracy).u53(bytes).u53(messages)
   writer.put(weightsToBytes(checkpoint.weights))
   await store.put(storePath, writer.view())
 }
 
 /** Undefined where there is none, or one of another plan, or one that is damaged: the training starts anew. */
-export async function loadCheckpoint(store: Store, plan: SwarmPlan, parameters: number): Promise<Checkpoint | undefined> {
+export async function loadCheckpoint(
+  store: Store,
+  plan: SwarmPlan,
+  parameters: number,
+): Promise<Checkpoint | undefined> {
   const bytes = await store.get(storePath)
   if (bytes === undefined) return undefined
   const reader = new ByteReader(bytes)

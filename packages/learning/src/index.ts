@@ -21,6 +21,8 @@
  * console.log(evaluate(network, testDigits(plan)).accuracy)
  * ```
  */
+
+export { type Checkpoint, loadCheckpoint, type RoundResult, saveCheckpoint } from './checkpoint.ts'
 export {
   countLabels,
   type Dataset,
@@ -68,6 +70,14 @@ export { firstNetwork, planRound, type SwarmPlan, testDigits } from './plan.ts'
 export { SeededRandom, splitMix64 } from './seeded-random.ts'
 export { partitionByLabel, partitionIid, type Shard, shardRange } from './shard.ts'
 export {
+  runSwarmCoordinator,
+  type SwarmCoordinatorOptions,
+  type SwarmEvent,
+  type SwarmOutcome,
+  swarmModel,
+} from './swarm-coordinator.ts'
+export { runSwarmWorker, type SwarmWorkerOptions, type WorkerEvent } from './swarm-worker.ts'
+export {
   decodeTask,
   encodeTask,
   loadShard,
@@ -85,12 +95,3 @@ export {
   train,
   trainSteps,
 } from './training.ts'
-export { type Checkpoint, loadCheckpoint, type RoundResult, saveCheckpoint } from './checkpoint.ts'
-export {
-  runSwarmCoordinator,
-  type SwarmCoordinatorOptions,
-  type SwarmEvent,
-  type SwarmOutcome,
-  swarmModel,
-} from './swarm-coordinator.ts'
-export { runSwarmWorker, type SwarmWorkerOptions, type WorkerEvent } from './swarm-worker.ts'

@@ -3,13 +3,26 @@
 // go, die or lie at any time.
 
 import { type Clock, type Logger, type Store, sleep, withDeadline } from '@myelin/base'
-import { type Agent, Coordinator, type CoordinatorEvent, type Received, reply } from '@myelin/fabric'
+import {
+  type Agent,
+  Coordinator,
+  type CoordinatorEvent,
+  type Received,
+  reply,
+} from '@myelin/fabric'
 import type { AgentId } from '@myelin/identity'
 import type { NeuralUpdate, StatusUpdate, TaskAssignment } from '@myelin/wire'
 import { dropCheckpoint, loadCheckpoint, type RoundResult, saveCheckpoint } from './checkpoint.ts'
 import type { Dataset } from './dataset.ts'
 import { LearningError } from './errors.ts'
-import { checkUpdate, type UpdateBounds, type WeightAverage, weightAverage, weightsFromBytes, weightsToBytes } from './federated.ts'
+import {
+  checkUpdate,
+  type UpdateBounds,
+  type WeightAverage,
+  weightAverage,
+  weightsFromBytes,
+  weightsToBytes,
+} from './federated.ts'
 import { evaluate, type Network, networkFromWeights } from './network.ts'
 import { firstNetwork, planRound, type SwarmPlan } from './plan.ts'
 import { shardRange } from './shard.ts'
@@ -23,8 +36,18 @@ export type SwarmEvent =
   | { readonly kind: 'waiting'; readonly workers: number; readonly wanted: number }
   | { readonly kind: 'round-started'; readonly round: number; readonly rounds: number }
   | { readonly kind: 'status'; readonly worker: AgentId; readonly status: StatusUpdate }
-  | { readonly kind: 'update-accepted'; readonly worker: AgentId; readonly round: number; readonly taskId: string }
-  | { readonly kind: 'update-rejected'; readonly worker: AgentId; readonly taskId: string; readonly reason: string }
+  | {
+      readonly kind: 'update-accepted'
+      readonly worker: AgentId
+      readonly round: number
+      readonly taskId: string
+    }
+  | {
+      readonly kind: 'update-rejected'
+      readonly worker: AgentId
+      readonly taskId: string
+      readonly reason: string
+    }
   | ({ readonly kind: 'round-finished' } & RoundResult & { readonly updates: number })
 
 export interface SwarmCoordinatorOptions {
@@ -97,7 +120,9 @@ class SwarmTraining implements Disposable {
     )
     this.#resources.use(agent.handle('neural-update', (message) => this.#takeUpdate(message)))
     this.#resources.use(
-      agent.handle('status-update', ({ payload, from }) => this.#tell({ kind: 'status', worker: from, status: payload })),
+      agent.handle('status-update', ({ payload, from }) =>
+        this.#tell({ kind: 'status', worker: from, status: payload }),
+      ),
     )
   }
 
@@ -111,7 +136,12 @@ class SwarmTraining implements Disposable {
     }
     await dropCheckpoint(store)
     const accuracy = this.#rounds.at(-1)?.accuracy ?? 0
-    return { accuracy, rounds: this.#rounds, reassigned: this.#coordinator.reassigned, rejected: this.#rejected }
+    return {
+      accuracy,
+      rounds: this.#rounds,
+      reassigned: this.#coordinator.reassigned,
+      rejected: this.#rejected,
+    }
   }
 
   [Symbol.dispose](): void {
@@ -148,7 +178,14 @@ class SwarmTraining implements Disposable {
     const shard = shardRange(plan.examples, { index: 0, count: plan.workers })
     const bounds = { length, examplesMax: shard.end - shard.start + 1 }
     const average = weightAverage(bounds)
-    const open: OpenRound = { round, bounds, average, startedMs: clock.monotonicMs(), updates: 0, slowestMs: 0 }
+    const open: OpenRound = {
+      round,
+      bounds,
+      average,
+      startedMs: clock.monotonicMs(),
+      updates: 0,
+      slowestMs: 0,
+    }
     this.#open = open
     this.#tell({ kind: 'round-started', round: round + 1, rounds: plan.rounds })
     this.#coordinator.submit(this.#tasks(round))
@@ -156,14 +193,18 @@ class SwarmTraining implements Disposable {
     this.#open = undefined
     this.#coordinator.clear()
     if (open.updates === 0) {
-      throw new LearningError('LEARNING_SWARM_FAILED', `round ${round + 1} brought no usable update; check the workers' logs`)
+      throw new LearningError(
+        'LEARNING_SWARM_FAILED',
+        `round ${round + 1} brought no usable update; check the workers' logs`,
+      )
     }
     this.#network = networkFromWeights(plan.shape, average.finish())
     this.#deadlineMs = Math.max(deadlineMsMin, lateFactor * open.slowestMs)
     const { accuracy } = evaluate(this.#network, test)
     const after = agent.traffic()
     const bytes = after.bytesSent + after.bytesReceived - before.bytesSent - before.bytesReceived
-    const messages = after.messagesSent + after.messagesReceived - before.messagesSent - before.messagesReceived
+    const messages =
+      after.messagesSent + after.messagesReceived - before.messagesSent - before.messagesReceived
     const result = { round: round + 1, accuracy, bytes, messages }
     this.#rounds.push(result)
     await saveCheckpoint(store, plan, { weights: this.#network.weights, rounds: this.#rounds })
@@ -201,7 +242,8 @@ class SwarmTraining implements Disposable {
   }
 
   #readUpdate(payload: NeuralUpdate): { weights: Float32Array; examples: number } | string {
-    if (payload.model !== swarmModel || payload.kind !== 'weights') return 'another model or kind of update'
+    if (payload.model !== swarmModel || payload.kind !== 'weights')
+      return 'another model or kind of update'
     const weights = weightsFromBytes(payload.data, this.#network.weights.length)
     return weights.ok ? { weights: weights.value, examples: payload.examples } : weights.fault
   }

@@ -14,7 +14,12 @@ import { decodeTask, loadShard, runTask, type TaskResult, type TrainingTask } fr
 
 export type WorkerEvent =
   | { readonly kind: 'task-started'; readonly taskId: string }
-  | { readonly kind: 'task-finished'; readonly taskId: string; readonly verdict: string; readonly seconds: number }
+  | {
+      readonly kind: 'task-finished'
+      readonly taskId: string
+      readonly verdict: string
+      readonly seconds: number
+    }
 
 export interface SwarmWorkerOptions {
   readonly agent: Agent
@@ -62,9 +67,17 @@ class SwarmWorker {
     const { agent, clock, onEvent, signal } = this.#options
     const { taskId, round } = assignment
     const task = decodeTask(assignment.parameters)
-    if (!task.ok) throw new LearningError('LEARNING_TASK_INVALID', `task ${taskId} cannot be read: ${task.fault}`)
+    if (!task.ok)
+      throw new LearningError(
+        'LEARNING_TASK_INVALID',
+        `task ${taskId} cannot be read: ${task.fault}`,
+      )
     const weights = weightsFromBytes(assignment.body, parameterCount(task.value.shape))
-    if (!weights.ok) throw new LearningError('LEARNING_TASK_INVALID', `task ${taskId} has no usable weights: ${weights.fault}`)
+    if (!weights.ok)
+      throw new LearningError(
+        'LEARNING_TASK_INVALID',
+        `task ${taskId} has no usable weights: ${weights.fault}`,
+      )
     onEvent?.({ kind: 'task-started', taskId })
     const startedMs = clock.monotonicMs()
     const { update, report } = await this.#train(task.value, weights.value, { taskId, coordinator })
@@ -72,9 +85,19 @@ class SwarmWorker {
     const { examples } = update
     const shapes = [[update.weights.length]]
     const { loss } = report
-    const neuralUpdate = { model: swarmModel, taskId, round, kind: 'weights' as const, examples, loss, shapes, data }
+    const neuralUpdate = {
+      model: swarmModel,
+      taskId,
+      round,
+      kind: 'weights' as const,
+      examples,
+      loss,
+      shapes,
+      data,
+    }
     const answer = await agent.request(coordinator, 'neural-update', neuralUpdate, { signal })
-    const verdict = answer.type === 'coordination' ? (answer.payload as { action: string }).action : answer.type
+    const verdict =
+      answer.type === 'coordination' ? (answer.payload as { action: string }).action : answer.type
     const seconds = (clock.monotonicMs() - startedMs) / 1000
     onEvent?.({ kind: 'task-finished', taskId, verdict, seconds })
     const metrics = { loss, accuracy: report.accuracy, seconds }

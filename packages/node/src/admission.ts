@@ -13,23 +13,40 @@ export interface AdmissionParts {
   readonly log: SecurityLog
 }
 
-export function admission(parts: AdmissionParts): (candidate: Candidate) => Admission | Promise<Admission> {
+export function admission(
+  parts: AdmissionParts,
+): (candidate: Candidate) => Admission | Promise<Admission> {
   return (candidate) => {
     const { agent } = candidate.peer
     const trusted = parts.trust.get(agent)
     if (trusted !== undefined) return { isAdmitted: true, roles: trusted.roles }
     if (candidate.token !== undefined) return redeem(parts, candidate, candidate.token)
-    parts.log.record({ kind: 'peer-not-trusted', severity: 'warning', agent, detail: candidate.remoteAddress })
+    parts.log.record({
+      kind: 'peer-not-trusted',
+      severity: 'warning',
+      agent,
+      detail: candidate.remoteAddress,
+    })
     return { isAdmitted: false, code: 'SESSION_NOT_TRUSTED' }
   }
 }
 
-async function redeem({ trust, tokens, clock, log }: AdmissionParts, candidate: Candidate, token: Uint8Array): Promise<Admission> {
+async function redeem(
+  { trust, tokens, clock, log }: AdmissionParts,
+  candidate: Candidate,
+  token: Uint8Array,
+): Promise<Admission> {
   const { agent, name } = candidate.peer
   const redeemed = tokens.redeem(token, clock.wallMs())
   if (!redeemed.ok) {
-    log.record({ kind: redeemed.fault.replace('_', '-'), severity: 'warning', agent, detail: candidate.remoteAddress })
-    const code = redeemed.fault === 'token_expired' ? 'SESSION_TOKEN_EXPIRED' : 'SESSION_TOKEN_UNKNOWN'
+    log.record({
+      kind: redeemed.fault.replace('_', '-'),
+      severity: 'warning',
+      agent,
+      detail: candidate.remoteAddress,
+    })
+    const code =
+      redeemed.fault === 'token_expired' ? 'SESSION_TOKEN_EXPIRED' : 'SESSION_TOKEN_UNKNOWN'
     return { isAdmitted: false, code }
   }
   const { roles, durable } = redeemed.value

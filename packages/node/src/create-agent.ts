@@ -73,15 +73,35 @@ export interface NodeAgent extends Agent {
  * `NODE_CONFIGURATION` with all faults at once.
  */
 export async function createAgent(options: CreateAgentOptions = {}): Promise<NodeAgent> {
-  const { passphrase, trust = [], policy, logger = silentLogger, clock = systemClock, random = systemRandom } = options
+  const {
+    passphrase,
+    trust = [],
+    policy,
+    logger = silentLogger,
+    clock = systemClock,
+    random = systemRandom,
+  } = options
   const configuration = configurationOf(options)
   const home = await openHome({ path: configuration.home, passphrase, random })
   await addTrust(home, trust, configuration.peers, clock)
   const log = new SecurityLog(clock, logger)
-  const environment = environmentOf({ configuration, home, clock, random, logger, log, addresses: () => agent.addresses })
+  const environment = environmentOf({
+    configuration,
+    home,
+    clock,
+    random,
+    logger,
+    log,
+    addresses: () => agent.addresses,
+  })
   const { sessionsMax, handshakesPendingMax } = configuration.limits
   const { messagesPerSecond, burst, bytesPerSecond } = configuration.rates
-  const rates = { messagesPerSecond, messagesBurst: burst, bytesPerSecond, bytesBurst: bytesPerSecond }
+  const rates = {
+    messagesPerSecond,
+    messagesBurst: burst,
+    bytesPerSecond,
+    bytesBurst: bytesPerSecond,
+  }
   const agent: ConfiguredAgent = new ConfiguredAgent(
     {
       name: configuration.name,
@@ -144,18 +164,35 @@ class ConfiguredAgent extends Fabric implements NodeAgent {
     const addresses = this.addresses.map((address) => splitPeer(address).address)
     const staticKey = home.keys.staticKey.publicKey
     const lifetime = lifetimeMs === undefined ? {} : { lifetimeMs }
-    return tokens.issue({ issuer: this.id, staticKey, addresses, roles, nowMs: clock.wallMs(), random, ...lifetime })
+    return tokens.issue({
+      issuer: this.id,
+      staticKey,
+      addresses,
+      roles,
+      nowMs: clock.wallMs(),
+      random,
+      ...lifetime,
+    })
   }
 
-  async join(text: string, { roles = ['member'] }: { readonly roles?: readonly string[] } = {}): Promise<AgentId> {
+  async join(
+    text: string,
+    { roles = ['member'] }: { readonly roles?: readonly string[] } = {},
+  ): Promise<AgentId> {
     const { home, clock } = this.#state
     const decoded = decodeJoinToken(text.trim())
     if (!decoded.ok) {
-      throw new NodeError('NODE_JOIN', `the join token cannot be read (${decoded.fault}); copy it whole`, { kind: 'usage' })
+      throw new NodeError(
+        'NODE_JOIN',
+        `the join token cannot be read (${decoded.fault}); copy it whole`,
+        { kind: 'usage' },
+      )
     }
     const { issuer, staticKey, expiresMs, secret, addresses } = decoded.value
     if (clock.wallMs() >= expiresMs) {
-      throw new NodeError('NODE_JOIN', 'the join token has expired; ask for a new one', { kind: 'usage' })
+      throw new NodeError('NODE_JOIN', 'the join token has expired; ask for a new one', {
+        kind: 'usage',
+      })
     }
     await home.trust.add({ agent: issuer, roles, source: 'token', addedMs: clock.wallMs() })
     this.learn({ agent: issuer, addresses, staticKey })
@@ -193,7 +230,12 @@ function environmentOf(parts: EnvironmentParts): SessionEnvironment {
     keys,
     record: recordKeeper({ keys, clock, name, addresses: parts.addresses }),
     authorize: admission({ trust: home.trust, tokens: home.tokens, clock, log }),
-    abilities: { versionMin: 1, versionMax: 1, suites: session.ciphers, compressions: compression.algorithms },
+    abilities: {
+      versionMin: 1,
+      versionMax: 1,
+      suites: session.ciphers,
+      compressions: compression.algorithms,
+    },
     requireHybrid: session.requireHybrid,
     timestampWindowMs: session.timestampWindowMs,
     handshakeTimeoutMs: session.handshakeTimeoutMs,
@@ -201,7 +243,11 @@ function environmentOf(parts: EnvironmentParts): SessionEnvironment {
     compressionThresholdBytes: compression.thresholdBytes,
     messageBytesMax: limits.messageBytesMax,
     dataWindowBytes: limits.windowBytes,
-    rekey: { messages: session.rekeyMessages, bytes: session.rekeyBytes, ms: session.rekeyHours * 3_600_000 },
+    rekey: {
+      messages: session.rekeyMessages,
+      bytes: session.rekeyBytes,
+      ms: session.rekeyHours * 3_600_000,
+    },
   })
 }
 
@@ -219,17 +265,31 @@ function recordKeeper({ keys, clock, name, addresses }: RecordParts): () => Peer
   return () => {
     const nowMs = clock.wallMs()
     const own = addresses().map((address) => splitPeer(address).address)
-    const isFresh = current !== undefined && nowMs < (current.issuedMs + current.expiresMs) / 2 && nowMs >= current.issuedMs
+    const isFresh =
+      current !== undefined &&
+      nowMs < (current.issuedMs + current.expiresMs) / 2 &&
+      nowMs >= current.issuedMs
     if (current === undefined || !isFresh || listed !== own.join()) {
       const { publicKey: staticKey } = keys.staticKey
-      current = createPeerRecord(keys, { sequence: Math.floor(nowMs), nowMs, staticKey, name, addresses: own.slice(0, 16) })
+      current = createPeerRecord(keys, {
+        sequence: Math.floor(nowMs),
+        nowMs,
+        staticKey,
+        name,
+        addresses: own.slice(0, 16),
+      })
       listed = own.join()
     }
     return current
   }
 }
 
-async function addTrust(home: Home, trusted: readonly TrustedPeer[], peers: readonly string[], clock: Clock): Promise<void> {
+async function addTrust(
+  home: Home,
+  trusted: readonly TrustedPeer[],
+  peers: readonly string[],
+  clock: Clock,
+): Promise<void> {
   const addedMs = clock.wallMs()
   for (const { agent, name, roles = ['member'] } of trusted) {
     const named = name === undefined ? {} : { name }
@@ -238,7 +298,12 @@ async function addTrust(home: Home, trusted: readonly TrustedPeer[], peers: read
   for (const address of peers) {
     const parsed = parseAgentId(splitPeer(address).peer ?? '')
     if (!parsed.ok || home.trust.get(parsed.value) !== undefined) continue
-    await home.trust.add({ agent: parsed.value, roles: ['member'], source: 'configuration', addedMs })
+    await home.trust.add({
+      agent: parsed.value,
+      roles: ['member'],
+      source: 'configuration',
+      addedMs,
+    })
   }
 }
 
@@ -246,7 +311,9 @@ function learnAddress(agent: Fabric, text: string): void {
   const { address, peer } = splitPeer(text)
   const parsed = parseAgentId(peer ?? '')
   if (!parsed.ok) {
-    throw new MyelinError('NODE_CONFIGURATION', `${text} does not end in /p2p/<agent id>`, { kind: 'usage' })
+    throw new MyelinError('NODE_CONFIGURATION', `${text} does not end in /p2p/<agent id>`, {
+      kind: 'usage',
+    })
   }
   agent.learn({ agent: parsed.value, addresses: [address] })
 }

@@ -5,7 +5,13 @@ import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Random, Store } from '@myelin/base'
 import { fileStore, memoryStore } from '@myelin/base/system'
-import { AgentKeys, JoinTokenBook, loadAgentKeys, saveAgentKeys, TrustStore } from '@myelin/identity'
+import {
+  AgentKeys,
+  JoinTokenBook,
+  loadAgentKeys,
+  saveAgentKeys,
+  TrustStore,
+} from '@myelin/identity'
 import { NodeError } from './errors.ts'
 
 export const keyFileName = 'agent.key'
@@ -42,8 +48,15 @@ export async function openHome(options: HomeOptions): Promise<Home> {
 async function checkKeyPermissions(folder: string): Promise<void> {
   if (process.platform === 'win32') return
   const path = join(folder, keyFileName)
-  const mode = await stat(path).then((info) => info.mode, () => undefined)
+  const mode = await stat(path).then(
+    (info) => info.mode,
+    () => undefined,
+  )
   if (mode === undefined || (mode & 0o077) === 0) return
   const octal = (mode & 0o777).toString(8)
-  throw new NodeError('NODE_HOME', `${path} can be read by others (mode ${octal}); run: chmod 600 ${path}`, { kind: 'usage' })
+  throw new NodeError(
+    'NODE_HOME',
+    `${path} can be read by others (mode ${octal}); run: chmod 600 ${path}`,
+    { kind: 'usage' },
+  )
 }

@@ -42,9 +42,15 @@ export type { Configuration, PartialConfiguration } from './config-settings.ts'
 export type { SyntaxFault, SyntaxFaultCode, SyntaxResult } from './config-syntax.ts'
 export { parseToml, type TomlOptions } from './config-toml.ts'
 export { parseYaml } from './config-yaml.ts'
+export {
+  type CreateAgentOptions,
+  createAgent,
+  type JoinTokenOptions,
+  type NodeAgent,
+  type TrustedPeer,
+} from './create-agent.ts'
+export { NodeError, type NodeErrorCode } from './errors.ts'
+export { type Home, type HomeOptions, openHome } from './home.ts'
 export { createLogger, type LoggerOptions } from './log.ts'
 export { type RotatingFile, type RotatingFileOptions, rotatingFile } from './log-file.ts'
 export { type LogSink, streamSink, wantsColour } from './log-sink.ts'
-export { type CreateAgentOptions, createAgent, type JoinTokenOptions, type NodeAgent, type TrustedPeer } from './create-agent.ts'
-export { NodeError, type NodeErrorCode } from './errors.ts'
-export { type Home, type HomeOptions, openHome } from './home.ts'

@@ -20,7 +20,11 @@ export class Connection implements ByteStreamHandlers, PacketSink {
   receivedBytes = 0
   #isOver = false
 
-  constructor(stream: ByteStream, payloadBytesMax: number, phase: (connection: Connection) => Phase) {
+  constructor(
+    stream: ByteStream,
+    payloadBytesMax: number,
+    phase: (connection: Connection) => Phase,
+  ) {
     this.stream = stream
     this.decoder = new PacketDecoder({ payloadBytesMax })
     this.phase = phase(this)

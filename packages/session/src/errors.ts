@@ -60,7 +60,11 @@ export class SessionError extends MyelinError<SessionErrorCode> {
   /** True where the peer said so in the clear, so that anyone between could have said it. */
   readonly isUnauthenticated: boolean
 
-  constructor(code: SessionErrorCode, message: string, details: ErrorDetails & { readonly isUnauthenticated?: boolean } = {}) {
+  constructor(
+    code: SessionErrorCode,
+    message: string,
+    details: ErrorDetails & { readonly isUnauthenticated?: boolean } = {},
+  ) {
     super(code, message, details)
     this.isUnauthenticated = details.isUnauthenticated ?? false
   }
@@ -85,15 +89,19 @@ export const explanations: Readonly<Partial<Record<SessionErrorCode, string>>> =
   SESSION_RECORD_OPEN: 'a record was altered, replayed or reordered on the way',
   SESSION_PEER_DEAD: 'the peer has not answered for too long',
   SESSION_FLOW_CONTROL: 'the peer sent more than it was granted',
-  SESSION_MESSAGE_TOO_LARGE: 'a message exceeds the receiver’s limit; raise limits.messageBytesMax there or send a stream',
+  SESSION_MESSAGE_TOO_LARGE:
+    'a message exceeds the receiver’s limit; raise limits.messageBytesMax there or send a stream',
   SESSION_INTERNAL: 'the peer failed inside',
-  SESSION_HANDSHAKE_MALFORMED: 'a handshake message is malformed; the peer may speak another protocol',
-  SESSION_HANDSHAKE_DECRYPT: 'a handshake message was altered on the way or meant for another key; fetch the peer’s current record',
+  SESSION_HANDSHAKE_MALFORMED:
+    'a handshake message is malformed; the peer may speak another protocol',
+  SESSION_HANDSHAKE_DECRYPT:
+    'a handshake message was altered on the way or meant for another key; fetch the peer’s current record',
   SESSION_HANDSHAKE_TIMEOUT: 'the handshake was not completed in time',
   SESSION_HYBRID_REQUIRED: 'the handshake lacks its post-quantum part and this agent requires it',
   SESSION_VERSION: 'no protocol version in common; update the older side',
   SESSION_SUITE: 'no cipher suite in common; compare session.ciphers of both sides',
-  SESSION_TIMESTAMP: 'the clocks differ too much; set them by NTP or raise session.timestampWindowMs',
+  SESSION_TIMESTAMP:
+    'the clocks differ too much; set them by NTP or raise session.timestampWindowMs',
   SESSION_NONCE_REPEATED: 'this handshake has been seen before: a replay',
   SESSION_REFLECTED: 'our own handshake came back to us; the address leads to this agent itself',
   SESSION_WRONG_AGENT: 'another agent answered than the one that was called',
@@ -101,7 +109,8 @@ export const explanations: Readonly<Partial<Record<SessionErrorCode, string>>> =
   SESSION_PEER_RECORD_EXPIRED: 'the peer record has expired; its owner must issue a new one',
   SESSION_STATIC_KEY: 'the peer record belongs to another static key: somebody stands in between',
   SESSION_CHALLENGE: 'the peer did not answer the challenge',
-  SESSION_NOT_TRUSTED: 'the peer does not trust this agent; add it to the trust store or use a join token',
+  SESSION_NOT_TRUSTED:
+    'the peer does not trust this agent; add it to the trust store or use a join token',
   SESSION_TOKEN_UNKNOWN: 'the join token is unknown or has been used',
   SESSION_TOKEN_EXPIRED: 'the join token has expired; ask for a new one',
   SESSION_BUSY: 'the peer has no room for another session; try again later',
@@ -109,8 +118,14 @@ export const explanations: Readonly<Partial<Record<SessionErrorCode, string>>> =
 }
 
 /** An error for a code that came from the peer or concerns it. */
-export function refusal(code: SessionErrorCode, details: ErrorDetails & { readonly isUnauthenticated?: boolean; readonly detail?: string } = {}): SessionError {
+export function refusal(
+  code: SessionErrorCode,
+  details: ErrorDetails & { readonly isUnauthenticated?: boolean; readonly detail?: string } = {},
+): SessionError {
   const explanation = explanations[code] ?? 'the session ended'
-  const message = details.detail === undefined || details.detail === '' ? explanation : `${explanation} (${details.detail})`
+  const message =
+    details.detail === undefined || details.detail === ''
+      ? explanation
+      : `${explanation} (${details.detail})`
   return new SessionError(code, message, details)
 }

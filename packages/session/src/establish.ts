@@ -30,7 +30,11 @@ import type {
 } from './session-options.ts'
 
 /** Runs the handshake as initiator. Rejects with a `SessionError`; the byte stream is then gone. */
-export function dialSession(stream: ByteStream, environment: SessionEnvironment, options: DialSessionOptions): Promise<Session> {
+export function dialSession(
+  stream: ByteStream,
+  environment: SessionEnvironment,
+  options: DialSessionOptions,
+): Promise<Session> {
   const { expected, staticKey, token, hybrid = true } = options
   let start: Start
   try {
@@ -47,7 +51,11 @@ export function dialSession(stream: ByteStream, environment: SessionEnvironment,
 }
 
 /** Runs the handshake as responder. */
-export function acceptSession(stream: ByteStream, environment: SessionEnvironment, options: AcceptSessionOptions): Promise<Session> {
+export function acceptSession(
+  stream: ByteStream,
+  environment: SessionEnvironment,
+  options: AcceptSessionOptions,
+): Promise<Session> {
   const state = awaitHandshake(contextOf(environment, stream))
   return new Establishment(stream, environment, options, { isInitiator: false, state }).outcome
 }
@@ -55,7 +63,16 @@ export function acceptSession(stream: ByteStream, environment: SessionEnvironmen
 function contextOf(environment: SessionEnvironment, stream: ByteStream): HandshakeContext {
   const { keys, abilities, requireHybrid, timestampWindowMs, nonces, random } = environment
   const { channelBinding } = stream
-  return { keys, record: environment.record(), abilities, requireHybrid, timestampWindowMs, nonces, random, channelBinding }
+  return {
+    keys,
+    record: environment.record(),
+    abilities,
+    requireHybrid,
+    timestampWindowMs,
+    nonces,
+    random,
+    channelBinding,
+  }
 }
 
 type State = AwaitingAccept | AwaitingHello | AwaitingFinish
@@ -67,7 +84,11 @@ interface Start {
 }
 
 /** Refuses a peer before any handshake, in the clear, with the number of the reason. */
-export function refuseStream(stream: ByteStream, code: SessionErrorCode, environment: SessionEnvironment): void {
+export function refuseStream(
+  stream: ByteStream,
+  code: SessionErrorCode,
+  environment: SessionEnvironment,
+): void {
   stream.attach({ data: () => {}, drain: () => {}, end: () => {}, closed: () => {} })
   sendAlert(stream, code)
   environment.clock.setTimer(environment.closeTimeoutMs, () => stream.destroy())
@@ -88,7 +109,14 @@ class Establishment implements Phase {
   readonly #connection: Connection
   readonly #timer: Timer
   readonly #signal: AbortSignal | undefined
-  readonly #onAbort = () => this.#fail(refusal('SESSION_LOST', { detail: 'aborted', cause: this.#signal?.reason, kind: 'recoverable' }))
+  readonly #onAbort = () =>
+    this.#fail(
+      refusal('SESSION_LOST', {
+        detail: 'aborted',
+        cause: this.#signal?.reason,
+        kind: 'recoverable',
+      }),
+    )
   #state: State | undefined
   /** Open for us, not yet confirmed by the peer. */
   #session: SessionCore | undefined
@@ -96,7 +124,12 @@ class Establishment implements Phase {
   #reject!: (error: SessionError) => void
   #isSettled = false
 
-  constructor(stream: ByteStream, environment: SessionEnvironment, options: DialSessionOptions | AcceptSessionOptions, start: Start) {
+  constructor(
+    stream: ByteStream,
+    environment: SessionEnvironment,
+    options: DialSessionOptions | AcceptSessionOptions,
+    start: Start,
+  ) {
     this.#environment = environment
     this.#handlers = options.handlers
     this.#isInitiator = start.isInitiator
@@ -141,11 +174,22 @@ class Establishment implements Phase {
   drained(): void {}
 
   ended(): void {
-    this.#fail(refusal('SESSION_LOST', { detail: 'the peer hung up during the handshake', kind: 'recoverable' }))
+    this.#fail(
+      refusal('SESSION_LOST', {
+        detail: 'the peer hung up during the handshake',
+        kind: 'recoverable',
+      }),
+    )
   }
 
   closed(error?: Error): void {
-    this.#fail(refusal('SESSION_LOST', { detail: error?.message ?? 'during the handshake', cause: error, kind: 'recoverable' }))
+    this.#fail(
+      refusal('SESSION_LOST', {
+        detail: error?.message ?? 'during the handshake',
+        cause: error,
+        kind: 'recoverable',
+      }),
+    )
   }
 
   #take(step: HandshakeStep<State>): void {
@@ -182,7 +226,12 @@ class Establishment implements Phase {
   #admit(established: Established, then: (session: SessionCore) => void, send?: Uint8Array): void {
     const { stream } = this.#connection
     const { peer, token } = established
-    const candidate = { peer, token, isInitiator: this.#isInitiator, remoteAddress: stream.remoteAddress }
+    const candidate = {
+      peer,
+      token,
+      isInitiator: this.#isInitiator,
+      remoteAddress: stream.remoteAddress,
+    }
     const decide = (admission: Admission) => {
       if (this.#isSettled) {
         forget(established)
@@ -197,7 +246,10 @@ class Establishment implements Phase {
       then(this.#open(established, admission.roles))
     }
     const undecided = (cause: unknown) => {
-      const error = refusal('SESSION_INTERNAL', { cause, detail: 'the decision on the peer failed' })
+      const error = refusal('SESSION_INTERNAL', {
+        cause,
+        detail: 'the decision on the peer failed',
+      })
       if (this.#isSettled) forget(established)
       else this.#refuseSealed(established, error)
     }
@@ -213,7 +265,11 @@ class Establishment implements Phase {
   }
 
   #open(established: Established, roles: readonly string[]): SessionCore {
-    const session = new SessionCore(this.#environment, this.#connection, established, { isInitiator: this.#isInitiator, roles, handlers: this.#handlers })
+    const session = new SessionCore(this.#environment, this.#connection, established, {
+      isInitiator: this.#isInitiator,
+      roles,
+      handlers: this.#handlers,
+    })
     this.#connection.phase = session
     this.#session = session
     return session
@@ -227,7 +283,11 @@ class Establishment implements Phase {
       return
     }
     const silent: SessionHandlers = { message: () => {}, stream: () => {}, closed: () => {} }
-    const session = new SessionCore(this.#environment, this.#connection, established, { isInitiator: false, roles: [], handlers: silent })
+    const session = new SessionCore(this.#environment, this.#connection, established, {
+      isInitiator: false,
+      roles: [],
+      handlers: silent,
+    })
     this.#connection.phase = session
     session.refuse(error)
     this.#fail(error)
@@ -266,7 +326,11 @@ class Establishment implements Phase {
     if (error.code === 'SESSION_LOST') this.#connection.stream.destroy()
     const { logger } = this.#environment
     const { remoteAddress } = this.#connection.stream
-    logger.log('warn', 'handshake-failed', { code: error.code, remoteAddress, reason: error.message })
+    logger.log('warn', 'handshake-failed', {
+      code: error.code,
+      remoteAddress,
+      reason: error.message,
+    })
     this.#reject(error)
   }
 

@@ -11,7 +11,13 @@
 
 import { concatBytes, type Random, utf8Encode } from '@myelin/base'
 import { equalConstantTime, HandshakeState } from '@myelin/crypto'
-import { type AgentId, type AgentKeys, checkPeerRecordTime, decodePeerRecord, type PeerRecord } from '@myelin/identity'
+import {
+  type AgentId,
+  type AgentKeys,
+  checkPeerRecordTime,
+  decodePeerRecord,
+  type PeerRecord,
+} from '@myelin/identity'
 import { refusal, type SessionError, type SessionErrorCode } from './errors.ts'
 import {
   type Accept,
@@ -90,7 +96,10 @@ export type HandshakeStep<Next> =
 const prologueLabel = utf8Encode('myelin session')
 
 /** Starts as initiator: the first message and the state that waits for the answer. */
-export function beginHandshake(context: InitiatorContext, nowMs: number): { send: Uint8Array; next: AwaitingAccept } {
+export function beginHandshake(
+  context: InitiatorContext,
+  nowMs: number,
+): { send: Uint8Array; next: AwaitingAccept } {
   const pattern = choosePattern(context)
   const noise = new HandshakeState({
     protocolName: handshakePatterns[pattern].protocol,
@@ -120,7 +129,12 @@ export class AwaitingAccept {
   readonly #pattern: HandshakePattern
   readonly #hello: Hello
 
-  constructor(context: InitiatorContext, noise: HandshakeState, pattern: HandshakePattern, hello: Hello) {
+  constructor(
+    context: InitiatorContext,
+    noise: HandshakeState,
+    pattern: HandshakePattern,
+    hello: Hello,
+  ) {
     this.#context = context
     this.#noise = noise
     this.#pattern = pattern
@@ -134,12 +148,15 @@ export class AwaitingAccept {
     const decoded = decodeAccept(opened)
     if (!decoded.ok) return failed('SESSION_HANDSHAKE_MALFORMED', decoded.fault)
     const accept = decoded.value
-    if (isOutside(accept.timestampMs, nowMs, context.timestampWindowMs)) return failed('SESSION_TIMESTAMP', describeSkew(accept.timestampMs, nowMs))
+    if (isOutside(accept.timestampMs, nowMs, context.timestampWindowMs))
+      return failed('SESSION_TIMESTAMP', describeSkew(accept.timestampMs, nowMs))
     const agreement = agreementOf(accept)
-    if (agreement === undefined || !isOffered(agreement, context.abilities)) return failed('SESSION_SUITE', 'the answer was not among the offers')
+    if (agreement === undefined || !isOffered(agreement, context.abilities))
+      return failed('SESSION_SUITE', 'the answer was not among the offers')
     const peer = checkPeer(context, accept.record, this.#noise.remoteStatic, nowMs)
     if (typeof peer === 'string') return failed(peer)
-    if (context.expected !== undefined && peer.agent !== context.expected) return failed('SESSION_WRONG_AGENT', `called ${context.expected}, reached ${peer.agent}`)
+    if (context.expected !== undefined && peer.agent !== context.expected)
+      return failed('SESSION_WRONG_AGENT', `called ${context.expected}, reached ${peer.agent}`)
     const send = this.#noise.writeMessage(
       encodeFinish({
         answer: accept.challenge,
@@ -149,7 +166,11 @@ export class AwaitingAccept {
       }),
     )
     const epochMs = this.#hello.timestampMs
-    return finish(this.#noise, { pattern: this.#pattern, agreement, peer, token: undefined, epochMs }, send)
+    return finish(
+      this.#noise,
+      { pattern: this.#pattern, agreement, peer, token: undefined, epochMs },
+      send,
+    )
   }
 
   dispose(): void {
@@ -168,8 +189,10 @@ export class AwaitingHello {
   receive(bytes: Uint8Array, nowMs: number): HandshakeStep<AwaitingFinish> {
     const context = this.#context
     const pattern = patternOfNumber(bytes[0] ?? 0)
-    if (pattern === undefined) return failed('SESSION_HANDSHAKE_MALFORMED', 'unknown handshake pattern')
-    if (context.requireHybrid && !handshakePatterns[pattern].isHybrid) return failed('SESSION_HYBRID_REQUIRED')
+    if (pattern === undefined)
+      return failed('SESSION_HANDSHAKE_MALFORMED', 'unknown handshake pattern')
+    if (context.requireHybrid && !handshakePatterns[pattern].isHybrid)
+      return failed('SESSION_HYBRID_REQUIRED')
     const noise = new HandshakeState({
       protocolName: handshakePatterns[pattern].protocol,
       initiator: false,
@@ -187,7 +210,12 @@ export class AwaitingHello {
     if (typeof agreement === 'string') return failed(agreement)
     const challenge = context.random.fill(new Uint8Array(nonceBytes))
     const send = noise.writeMessage(encodeAccept(acceptOf(context, agreement, challenge, nowMs)))
-    const next = new AwaitingFinish(context, noise, { pattern, agreement, challenge, epochMs: hello.value.timestampMs })
+    const next = new AwaitingFinish(context, noise, {
+      pattern,
+      agreement,
+      challenge,
+      epochMs: hello.value.timestampMs,
+    })
     return { kind: 'continue', send, next }
   }
 
@@ -196,7 +224,8 @@ export class AwaitingHello {
   #checkHello(hello: Hello, nowMs: number): HandshakeStep<never> | undefined {
     const { timestampWindowMs, nonces } = this.#context
     // Time first: a hello outside the window must not push others out of the nonce cache.
-    if (isOutside(hello.timestampMs, nowMs, timestampWindowMs)) return failed('SESSION_TIMESTAMP', describeSkew(hello.timestampMs, nowMs))
+    if (isOutside(hello.timestampMs, nowMs, timestampWindowMs))
+      return failed('SESSION_TIMESTAMP', describeSkew(hello.timestampMs, nowMs))
     if (!nonces.accept(hello.nonce)) return failed('SESSION_NONCE_REPEATED')
     return undefined
   }
@@ -255,11 +284,23 @@ function openMessage(noise: HandshakeState, bytes: Uint8Array): Uint8Array | Han
   const opened = noise.readMessage(bytes)
   if (opened.ok) return opened.value
   const isAltered = opened.fault === 'noise_decrypt'
-  return failed(isAltered ? 'SESSION_HANDSHAKE_DECRYPT' : 'SESSION_HANDSHAKE_MALFORMED', isAltered ? undefined : opened.fault)
+  return failed(
+    isAltered ? 'SESSION_HANDSHAKE_DECRYPT' : 'SESSION_HANDSHAKE_MALFORMED',
+    isAltered ? undefined : opened.fault,
+  )
 }
 
-function acceptOf(context: HandshakeContext, agreement: Agreement, challenge: Uint8Array, nowMs: number): Accept {
-  const offer = offerOf({ ...context.abilities, suites: [agreement.suite], compressions: [agreement.compression] })
+function acceptOf(
+  context: HandshakeContext,
+  agreement: Agreement,
+  challenge: Uint8Array,
+  nowMs: number,
+): Accept {
+  const offer = offerOf({
+    ...context.abilities,
+    suites: [agreement.suite],
+    compressions: [agreement.compression],
+  })
   return {
     timestampMs: Math.floor(nowMs),
     challenge,
@@ -289,8 +330,10 @@ function checkPeer(
   if (!decoded.ok) return 'SESSION_PEER_RECORD'
   const record = decoded.value
   if (record.agent === context.keys.agent) return 'SESSION_REFLECTED'
-  if (provenStaticKey === undefined || !equalConstantTime(record.staticKey, provenStaticKey)) return 'SESSION_STATIC_KEY'
-  if (checkPeerRecordTime(record, nowMs, context.timestampWindowMs) !== undefined) return 'SESSION_PEER_RECORD_EXPIRED'
+  if (provenStaticKey === undefined || !equalConstantTime(record.staticKey, provenStaticKey))
+    return 'SESSION_STATIC_KEY'
+  if (checkPeerRecordTime(record, nowMs, context.timestampWindowMs) !== undefined)
+    return 'SESSION_PEER_RECORD_EXPIRED'
   return record
 }
 
@@ -303,7 +346,9 @@ function finish(
   const secrets = trafficSecrets(noise.split(), outcome.agreement)
   noise[Symbol.dispose]()
   const established = { ...outcome, transcript, secrets }
-  return send === undefined ? { kind: 'established', established } : { kind: 'established', send, established }
+  return send === undefined
+    ? { kind: 'established', established }
+    : { kind: 'established', send, established }
 }
 
 function isOutside(timestampMs: number, nowMs: number, windowMs: number): boolean {
@@ -314,6 +359,9 @@ function describeSkew(timestampMs: number, nowMs: number): string {
   return `the peer's clock differs by ${((timestampMs - nowMs) / 1000).toFixed(1)} s`
 }
 
-function failed(code: SessionErrorCode, detail?: string): { readonly kind: 'failed'; readonly error: SessionError } {
+function failed(
+  code: SessionErrorCode,
+  detail?: string,
+): { readonly kind: 'failed'; readonly error: SessionError } {
   return { kind: 'failed', error: refusal(code, detail === undefined ? {} : { detail }) }
 }

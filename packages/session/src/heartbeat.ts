@@ -24,7 +24,10 @@ export interface Heartbeat {
   stop(): void
 }
 
-export function heartbeat({ intervalMs, missesMax }: HeartbeatOptions): (parts: HeartbeatParts) => Heartbeat {
+export function heartbeat({
+  intervalMs,
+  missesMax,
+}: HeartbeatOptions): (parts: HeartbeatParts) => Heartbeat {
   return (parts) => {
     let timer: Timer | undefined
     const beat = () => {

@@ -26,7 +26,11 @@ export class IncomingMessage {
   readonly #owner: MessageOwner
   #costBytes: number
 
-  constructor(owner: MessageOwner, fields: Omit<IncomingMessage, 'release' | 'reply' | 'fail'>, costBytes: number) {
+  constructor(
+    owner: MessageOwner,
+    fields: Omit<IncomingMessage, 'release' | 'reply' | 'fail'>,
+    costBytes: number,
+  ) {
     this.#owner = owner
     this.kind = fields.kind
     this.type = fields.type

@@ -6,9 +6,10 @@ import type { AeadName } from '@myelin/crypto'
 import type { CompressionName } from '@myelin/wire'
 
 /** What each protocol version can do. A new version is a new line; the highest common one is spoken. */
-export const protocolVersions: Readonly<Record<number, { readonly features: readonly string[] }>> = {
-  1: { features: ['messages', 'streams', 'rekey', 'compression'] },
-}
+export const protocolVersions: Readonly<Record<number, { readonly features: readonly string[] }>> =
+  {
+    1: { features: ['messages', 'streams', 'rekey', 'compression'] },
+  }
 
 export const versionMin = 1
 export const versionMax = 1
@@ -20,7 +21,11 @@ export const suiteNumbers: Readonly<Record<SuiteName, number>> = {
   'aes-256-gcm': 2,
 }
 
-export const compressionNumbers: Readonly<Record<CompressionName, number>> = { none: 0, lz4: 1, zstd: 2 }
+export const compressionNumbers: Readonly<Record<CompressionName, number>> = {
+  none: 0,
+  lz4: 1,
+  zstd: 2,
+}
 
 /** Noise patterns a session may run, by the number that opens the first packet. */
 export const handshakePatterns = {
@@ -33,7 +38,9 @@ export const handshakePatterns = {
 export type HandshakePattern = keyof typeof handshakePatterns
 
 export function patternOfNumber(number: number): HandshakePattern | undefined {
-  return (Object.keys(handshakePatterns) as HandshakePattern[]).find((name) => handshakePatterns[name].number === number)
+  return (Object.keys(handshakePatterns) as HandshakePattern[]).find(
+    (name) => handshakePatterns[name].number === number,
+  )
 }
 
 export interface Offer {
@@ -75,12 +82,16 @@ export function offerOf(abilities: Abilities): Offer {
 }
 
 /** The responder's choice: the highest common version, then the initiator's first suite that we have. */
-export function chooseFrom(offer: Offer, ours: Abilities): Agreement | 'SESSION_VERSION' | 'SESSION_SUITE' {
+export function chooseFrom(
+  offer: Offer,
+  ours: Abilities,
+): Agreement | 'SESSION_VERSION' | 'SESSION_SUITE' {
   const version = Math.min(offer.versionMax, ours.versionMax)
   if (version < Math.max(offer.versionMin, ours.versionMin)) return 'SESSION_VERSION'
   const suite = firstCommon(offer.suites, ours.suites, suiteNumbers)
   if (suite === undefined) return 'SESSION_SUITE'
-  const compression = firstCommon(offer.compressions, ours.compressions, compressionNumbers) ?? 'none'
+  const compression =
+    firstCommon(offer.compressions, ours.compressions, compressionNumbers) ?? 'none'
   return { version, suite, compression }
 }
 
@@ -102,7 +113,10 @@ export function compressionOfNumber(number: number): CompressionName | undefined
   return nameOf(number, compressionNumbers)
 }
 
-function nameOf<Name extends string>(number: number, numbers: Readonly<Record<Name, number>>): Name | undefined {
+function nameOf<Name extends string>(
+  number: number,
+  numbers: Readonly<Record<Name, number>>,
+): Name | undefined {
   return (Object.keys(numbers) as Name[]).find((name) => numbers[name] === number)
 }
 

@@ -8,7 +8,12 @@ export const priorities = ['normal', 'low', 'high', 'critical'] as const
 export type Priority = (typeof priorities)[number]
 
 /** On the wire, bits 4 and 5 of the message flags. */
-export const priorityNumbers: Readonly<Record<Priority, number>> = { normal: 0, low: 1, high: 2, critical: 3 }
+export const priorityNumbers: Readonly<Record<Priority, number>> = {
+  normal: 0,
+  low: 1,
+  high: 2,
+  critical: 3,
+}
 
 /** First to leave first. */
 const order: readonly number[] = [3, 2, 0, 1]

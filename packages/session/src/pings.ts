@@ -27,7 +27,8 @@ export class Pings {
     this.#waiting ??= new Map()
     const number = this.#next
     this.#next += 1
-    if (this.#waiting.size >= pingsMax) this.#waiting.delete(this.#waiting.keys().next().value as number)
+    if (this.#waiting.size >= pingsMax)
+      this.#waiting.delete(this.#waiting.keys().next().value as number)
     const nonce = new Uint8Array(nonceBytes)
     new DataView(nonce.buffer).setFloat64(0, number)
     const answer = new Promise<number>((resolve, reject) => {

@@ -57,7 +57,12 @@ export class Reassembly {
   }
 
   /** A later part: the whole message where it was the last, undefined where more follow. */
-  add(flags: number, id: number, payload: Uint8Array, costBytes: number): Assembled | ReassemblyFault | undefined {
+  add(
+    flags: number,
+    id: number,
+    payload: Uint8Array,
+    costBytes: number,
+  ): Assembled | ReassemblyFault | undefined {
     const key = keyOf(id, flags)
     const fault = this.#add(key, payload, costBytes)
     if (fault !== undefined) return fault
@@ -74,7 +79,8 @@ export class Reassembly {
     const partial = this.#partials.get(key)
     if (partial === undefined) return 'unknown_message'
     if (partial.bytes + payload.length > this.#messageBytesMax) return 'too_large'
-    if (this.#bytes + payload.length > reassemblyFullMessagesMax * this.#messageBytesMax) return 'too_many'
+    if (this.#bytes + payload.length > reassemblyFullMessagesMax * this.#messageBytesMax)
+      return 'too_many'
     if (this.#parts >= reassemblyPartsMax) return 'too_many'
     partial.parts.push(payload.length < partCopiedBytesMax ? payload.slice() : payload)
     this.#parts += 1

@@ -40,7 +40,13 @@ export class Receiver {
   }
 
   /** A whole message, nothing yet, or the code of a violation. */
-  message(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): Assembled | SessionErrorCode | undefined {
+  message(
+    flags: number,
+    typeId: number,
+    id: number,
+    timestamp: number,
+    payload: Uint8Array,
+  ): Assembled | SessionErrorCode | undefined {
     const costBytes = messageHeaderBytes + payload.length
     if (!this.#credit.receive(costBytes)) return 'SESSION_FLOW_CONTROL'
     if ((flags & messageFlags.more) === 0) {
@@ -54,7 +60,11 @@ export class Receiver {
     return undefined
   }
 
-  messagePart(flags: number, id: number, payload: Uint8Array): Assembled | SessionErrorCode | undefined {
+  messagePart(
+    flags: number,
+    id: number,
+    payload: Uint8Array,
+  ): Assembled | SessionErrorCode | undefined {
     const costBytes = messagePartHeaderBytes + payload.length
     if (!this.#credit.receive(costBytes)) return 'SESSION_FLOW_CONTROL'
     const outcome = this.#reassembly.add(flags, id, payload, costBytes)

@@ -32,7 +32,7 @@ class DirectionKeys {
     nonce.set(iv)
     let rest = this.#counter
     for (let i = ivBytes - 1; rest > 0; i -= 1) {
-      nonce[i] = (iv[i] as number) ^ rest % 256
+      nonce[i] = (iv[i] as number) ^ (rest % 256)
       rest = Math.floor(rest / 256)
     }
     this.#counter += 1
@@ -67,11 +67,20 @@ export class RecordSealer implements Disposable {
   seal(plaintext: Uint8Array, isCompressed: boolean): Uint8Array {
     const sealedBytes = plaintext.length + tagBytes
     const packet = Buffer.allocUnsafe(packetHeaderBytes + sealedBytes)
-    const flags = isCompressed ? packetFlags.encrypted | packetFlags.compressed : packetFlags.encrypted
+    const flags = isCompressed
+      ? packetFlags.encrypted | packetFlags.compressed
+      : packetFlags.encrypted
     writePacketHeader(packet, 0, flags, sealedBytes)
     const keys = this.#keys
     keys.advance()
-    keys.aead.sealInto(keys.key, keys.nonce, plaintext, packet.subarray(0, packetHeaderBytes), packet, packetHeaderBytes)
+    keys.aead.sealInto(
+      keys.key,
+      keys.nonce,
+      plaintext,
+      packet.subarray(0, packetHeaderBytes),
+      packet,
+      packetHeaderBytes,
+    )
     return packet
   }
 

@@ -124,12 +124,14 @@ export class RecordWriter {
     this.records += 1
     this.bytes += packet.length
     this.lastWriteMs = nowMs
-    if (!stream.write(packet) && stream.bufferedBytes > transportBufferBytesMax) this.isBlocked = true
+    if (!stream.write(packet) && stream.bufferedBytes > transportBufferBytesMax)
+      this.isBlocked = true
   }
 
   /** The key is old and nothing is being sent that would rotate it: rotate now. */
   rekeyIfOld(): void {
-    if (this.#isRekeyDue(this.#options.clock.monotonicMs())) this.control(Uint8Array.of(frameKinds.padding))
+    if (this.#isRekeyDue(this.#options.clock.monotonicMs()))
+      this.control(Uint8Array.of(frameKinds.padding))
   }
 
   /** Nothing is written any more; the buffer goes back. */
@@ -150,13 +152,21 @@ export class RecordWriter {
   /** Only a record of a single message: two senders' data in one compressed record would leak (CRIME). */
   #compress(plaintext: Uint8Array, hasKeyUpdate: boolean): Uint8Array | undefined {
     const { compression, compressionThresholdBytes } = this.#options
-    if (compression === 'none' || this.#frames !== 1 || this.#messagesInRecord !== 1 || hasKeyUpdate) return undefined
+    if (
+      compression === 'none' ||
+      this.#frames !== 1 ||
+      this.#messagesInRecord !== 1 ||
+      hasKeyUpdate
+    )
+      return undefined
     return compress(compression, plaintext, { thresholdBytes: compressionThresholdBytes })
   }
 
   #isRekeyDue(nowMs: number): boolean {
     const { messages, bytes, ms } = this.#options.rekey
-    return this.#messagesOfKey >= messages || this.#bytesOfKey >= bytes || nowMs - this.#keySinceMs >= ms
+    return (
+      this.#messagesOfKey >= messages || this.#bytesOfKey >= bytes || nowMs - this.#keySinceMs >= ms
+    )
   }
 
   #rekey(nowMs: number): void {

@@ -13,7 +13,9 @@ export class RequestFailure extends SessionError {
   readonly remoteMessage: string
 
   constructor(remoteCode: number, remoteMessage: string) {
-    super('SESSION_REQUEST_FAILED', `the peer could not answer: ${remoteMessage}`, { kind: 'recoverable' })
+    super('SESSION_REQUEST_FAILED', `the peer could not answer: ${remoteMessage}`, {
+      kind: 'recoverable',
+    })
     this.remoteCode = remoteCode
     this.remoteMessage = remoteMessage
   }

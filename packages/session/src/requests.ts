@@ -40,10 +40,13 @@ export class Requests {
     const timeoutMs = options.timeoutMs ?? requestTimeoutMs
     return new Promise((resolve, reject) => {
       const { signal } = options
-      const onAbort = signal === undefined ? undefined : () => this.#settle(id)?.reject(signal.reason)
+      const onAbort =
+        signal === undefined ? undefined : () => this.#settle(id)?.reject(signal.reason)
       const timer = this.#clock.setTimer(timeoutMs, () => {
         const message = `no response within ${timeoutMs} ms; raise the timeout or check the peer's handler`
-        this.#settle(id)?.reject(new SessionError('SESSION_REQUEST_TIMEOUT', message, { kind: 'recoverable' }))
+        this.#settle(id)?.reject(
+          new SessionError('SESSION_REQUEST_TIMEOUT', message, { kind: 'recoverable' }),
+        )
       })
       if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true })
       this.#pending.set(id, { resolve, reject, timer, signal, onAbort })

@@ -1,7 +1,13 @@
 // The way out: messages into frames, as far as the peer's credit and the transport allow; the rest waits in
 // the outbox. A message that finds the way free is written straight into the open record.
 
-import { messageFlags, messageHeaderBytes, messagePartHeaderBytes, writeMessageHeader, writeMessagePartHeader } from '@myelin/wire'
+import {
+  messageFlags,
+  messageHeaderBytes,
+  messagePartHeaderBytes,
+  writeMessageHeader,
+  writeMessagePartHeader,
+} from '@myelin/wire'
 import { SendCredit } from './credit.ts'
 import { SessionError } from './errors.ts'
 import { sendHighWaterBytes } from './limits.ts'
@@ -50,9 +56,22 @@ export class Sender {
   send(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): boolean {
     const frameBytes = messageHeaderBytes + payload.length
     const writer = this.#writer
-    if (this.#outbox.isEmpty && !writer.isBlocked && frameBytes <= recordRoom && frameBytes <= this.credit.available) {
+    if (
+      this.#outbox.isEmpty &&
+      !writer.isBlocked &&
+      frameBytes <= recordRoom &&
+      frameBytes <= this.credit.available
+    ) {
       const target = writer.begin(frameBytes)
-      const body = writeMessageHeader(target, writer.offset, flags, typeId, id, timestamp, payload.length)
+      const body = writeMessageHeader(
+        target,
+        writer.offset,
+        flags,
+        typeId,
+        id,
+        timestamp,
+        payload.length,
+      )
       target.set(payload, body)
       this.credit.use(frameBytes)
       this.messagesSent += 1
@@ -88,9 +107,13 @@ export class Sender {
     const priority = (message.flags & messageFlags.priorityMask) >> messageFlags.priorityShift
     if (this.#outbox.push(message, priority)) return
     this.#wantsDrain = true
-    throw new SessionError('SESSION_QUEUE_FULL', 'the peer reads too slowly and the send queue is full; wait for drain', {
-      kind: 'recoverable',
-    })
+    throw new SessionError(
+      'SESSION_QUEUE_FULL',
+      'the peer reads too slowly and the send queue is full; wait for drain',
+      {
+        kind: 'recoverable',
+      },
+    )
   }
 
   #pumpOne(): boolean {
@@ -117,8 +140,22 @@ export class Sender {
     const more = bytes < rest ? messageFlags.more : 0
     const target = writer.begin(head + bytes)
     const body = isFirst
-      ? writeMessageHeader(target, writer.offset, message.flags | more, message.typeId, message.id, message.timestamp, bytes)
-      : writeMessagePartHeader(target, writer.offset, (message.flags & messageFlags.response) | more, message.id, bytes)
+      ? writeMessageHeader(
+          target,
+          writer.offset,
+          message.flags | more,
+          message.typeId,
+          message.id,
+          message.timestamp,
+          bytes,
+        )
+      : writeMessagePartHeader(
+          target,
+          writer.offset,
+          (message.flags & messageFlags.response) | more,
+          message.id,
+          bytes,
+        )
     target.set(message.payload.subarray(message.offset, message.offset + bytes), body)
     this.credit.use(head + bytes)
     this.#outbox.advance(message, bytes)

@@ -85,7 +85,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     established: Established,
     { isInitiator, roles, handlers }: SessionParameters,
   ) {
-    const { clock, buffers, rekey, compressionThresholdBytes, dataWindowBytes, messageBytesMax } = environment
+    const { clock, buffers, rekey, compressionThresholdBytes, dataWindowBytes, messageBytesMax } =
+      environment
     const { agreement, secrets } = established
     this.#environment = environment
     this.#connection = connection
@@ -101,11 +102,23 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     const sealer = new RecordSealer(agreement.suite, secrets.send)
     const { stream } = connection
     const { compression } = agreement
-    this.#writer = new RecordWriter({ stream, sealer, buffers, clock, compression, compressionThresholdBytes, rekey })
+    this.#writer = new RecordWriter({
+      stream,
+      sealer,
+      buffers,
+      clock,
+      compression,
+      compressionThresholdBytes,
+      rekey,
+    })
     this.#types = new TypeNames(environment.builtInTypes)
     this.#streams = new StreamTable(this, isInitiator)
     this.#sender = new Sender(this.#writer, this.#streams, () => this.#handlers.drain?.(this))
-    this.#receiver = new Receiver({ dataWindowBytes, messageBytesMax, announce: (limit) => this.control(encodeFrame.maxData(limit)) })
+    this.#receiver = new Receiver({
+      dataWindowBytes,
+      messageBytesMax,
+      announce: (limit) => this.control(encodeFrame.maxData(limit)),
+    })
     this.#requests = new Requests(clock)
     this.#pings = new Pings(clock)
     this.#lastHeardMs = clock.monotonicMs()
@@ -180,11 +193,16 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     return answer
   }
 
-  close(code: 'SESSION_CLOSED' | 'SESSION_GOING_AWAY' = 'SESSION_CLOSED', reason = ''): Promise<void> {
+  close(
+    code: 'SESSION_CLOSED' | 'SESSION_GOING_AWAY' = 'SESSION_CLOSED',
+    reason = '',
+  ): Promise<void> {
     if (this.#state === 'open') {
       this.#state = 'closing'
       this.#error = refusal(code, { detail: reason, kind: 'recoverable' })
-      this.#environment.clock.setTimer(this.#environment.closeTimeoutMs, () => this.#finishClosing())
+      this.#environment.clock.setTimer(this.#environment.closeTimeoutMs, () =>
+        this.#finishClosing(),
+      )
       this.pump()
     }
     return this.#gone.promise
@@ -194,7 +212,13 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     return this.close()
   }
 
-  #send(type: string, payload: Uint8Array, flags: number, id: number, priority: Priority = 'normal'): boolean {
+  #send(
+    type: string,
+    payload: Uint8Array,
+    flags: number,
+    id: number,
+    priority: Priority = 'normal',
+  ): boolean {
     this.#requireOpen()
     if (this.#peerMessageBytesMax !== 0 && payload.length > this.#peerMessageBytesMax) {
       const message = `a message of ${payload.length} bytes exceeds the peer's limit of ${this.#peerMessageBytesMax}; send a stream`
@@ -208,7 +232,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   pump(): void {
     if (this.#state === 'closed') return
     this.#sender.pump()
-    if (this.#state === 'closing' && this.#sender.isEmpty && !this.#streams.hasOutput) this.#finishClosing()
+    if (this.#state === 'closing' && this.#sender.isEmpty && !this.#streams.hasOutput)
+      this.#finishClosing()
   }
 
   // ── What establishment, messages and streams need ──────────────────────────────────────────────────────
@@ -217,7 +242,14 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   accept(): void {
     const { dataWindowBytes, messageBytesMax } = this.#environment
     const streamDataMax = streamWindowBytes
-    this.control(encodeFrame.settings({ dataMax: dataWindowBytes, streamDataMax, streamsMax, messageBytesMax }))
+    this.control(
+      encodeFrame.settings({
+        dataMax: dataWindowBytes,
+        streamDataMax,
+        streamsMax,
+        messageBytesMax,
+      }),
+    )
     this.#writer.flush()
   }
 
@@ -244,7 +276,13 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   /** A response to a session that has ended goes nowhere, and that is no error of the handler. */
-  #respond(id: number, type: string, payload: Uint8Array, flags: number, priority: Priority): boolean {
+  #respond(
+    id: number,
+    type: string,
+    payload: Uint8Array,
+    flags: number,
+    priority: Priority,
+  ): boolean {
     if (this.#state !== 'open') return false
     return this.#send(type, payload, flags, id, priority)
   }
@@ -328,7 +366,9 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   closed(error?: Error): void {
-    this.#end(refusal('SESSION_LOST', { detail: error?.message ?? '', cause: error, kind: 'recoverable' }))
+    this.#end(
+      refusal('SESSION_LOST', { detail: error?.message ?? '', cause: error, kind: 'recoverable' }),
+    )
     this.#gone.resolve()
   }
 
@@ -346,7 +386,13 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
 
   // ── Frames ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  messageReceived(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): void {
+  messageReceived(
+    flags: number,
+    typeId: number,
+    id: number,
+    timestamp: number,
+    payload: Uint8Array,
+  ): void {
     if (this.#state === 'closed') return
     this.#take(this.#receiver.message(flags, typeId, id, timestamp, payload))
   }
@@ -404,7 +450,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   defineTypeReceived(typeId: number, name: string): void {
-    if (!this.#types.learn(typeId, name)) this.#fail('SESSION_PROTOCOL', 'a message type that cannot be defined')
+    if (!this.#types.learn(typeId, name))
+      this.#fail('SESSION_PROTOCOL', 'a message type that cannot be defined')
   }
 
   keyUpdateReceived(): void {
@@ -449,7 +496,9 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       return
     }
     const kind = kindOf(flags)
-    const priority = priorities[(flags & messageFlags.priorityMask) >> messageFlags.priorityShift] as Priority
+    const priority = priorities[
+      (flags & messageFlags.priorityMask) >> messageFlags.priorityShift
+    ] as Priority
     const fields = { kind, type, id, priority, timestampMs: this.#epochMs + timestamp, payload }
     const message = new IncomingMessage(this, fields, costBytes)
     if (kind !== 'response') {
@@ -536,7 +585,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       ping: () => {
         this.ping().catch(() => {})
       },
-      peerDead: (silentMs) => this.#fail('SESSION_PEER_DEAD', `silent for ${Math.round(silentMs / 1000)} s`),
+      peerDead: (silentMs) =>
+        this.#fail('SESSION_PEER_DEAD', `silent for ${Math.round(silentMs / 1000)} s`),
       tick: () => this.#writer.rekeyIfOld(),
     })
   }

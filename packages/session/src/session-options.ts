@@ -3,8 +3,8 @@
 
 import type { Clock, Logger, Random } from '@myelin/base'
 import { silentLogger } from '@myelin/base'
-import { builtInTypes } from '@myelin/wire'
 import type { AgentId, AgentKeys, PeerRecord } from '@myelin/identity'
+import { builtInTypes } from '@myelin/wire'
 import type { SessionError, SessionErrorCode } from './errors.ts'
 import type { IncomingMessage } from './incoming.ts'
 import * as limits from './limits.ts'

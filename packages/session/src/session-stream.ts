@@ -55,7 +55,11 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
     this.type = type
     this.isOpening = isOpening
     this.#inbox = new AsyncQueue(chunksMax, (chunk) => {
-      host.taken(this, chunk.length, this.#isReceiveDone ? 0 : this.#receiveCredit.release(chunk.length))
+      host.taken(
+        this,
+        chunk.length,
+        this.#isReceiveDone ? 0 : this.#receiveCredit.release(chunk.length),
+      )
     })
   }
 
@@ -71,7 +75,11 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
   write(bytes: Uint8Array): boolean {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#sendState !== 'open') {
-      throw new SessionError('SESSION_STREAM_STATE', 'the stream is finished; open another to send more', { kind: 'usage' })
+      throw new SessionError(
+        'SESSION_STREAM_STATE',
+        'the stream is finished; open another to send more',
+        { kind: 'usage' },
+      )
     }
     if (bytes.length > 0) {
       this.#chunks.push(bytes)
@@ -148,7 +156,10 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
 
   /** There is something that could be sent, credit allowing. */
   get hasOutput(): boolean {
-    return this.#sendState !== 'done' && (this.isOpening || this.#queuedBytes > 0 || this.#sendState === 'finishing')
+    return (
+      this.#sendState !== 'done' &&
+      (this.isOpening || this.#queuedBytes > 0 || this.#sendState === 'finishing')
+    )
   }
 
   /** Bytes that may be sent now under the stream's own credit. */
@@ -209,7 +220,11 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
   /** The peer abandoned its direction. */
   resetByPeer(code: number): void {
     if (this.#isReceiveDone) return
-    this.#inbox.close(new SessionError('SESSION_STREAM_RESET', `the peer reset the stream with code ${code}`, { kind: 'recoverable' }))
+    this.#inbox.close(
+      new SessionError('SESSION_STREAM_RESET', `the peer reset the stream with code ${code}`, {
+        kind: 'recoverable',
+      }),
+    )
     this.#finishReceiving()
   }
 
@@ -219,7 +234,8 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
     this.#failure = error
     this.#dropOutput()
     this.#inbox.close(error)
-    for (const waiter of [...this.#drainWaiters.splice(0), ...this.#closeWaiters.splice(0)]) waiter.reject(error)
+    for (const waiter of [...this.#drainWaiters.splice(0), ...this.#closeWaiters.splice(0)])
+      waiter.reject(error)
   }
 
   #dropOutput(): void {

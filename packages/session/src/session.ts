@@ -57,7 +57,11 @@ export interface Session extends AsyncDisposable {
    * Sends a request and waits for its response, 60 s by default. Rejects with `SESSION_REQUEST_TIMEOUT`,
    * with a `RequestFailure` where the peer says that it failed, or with what ended the session.
    */
-  request(type: string, payload: Uint8Array, options?: RequestOptions & SendOptions): Promise<IncomingMessage>
+  request(
+    type: string,
+    payload: Uint8Array,
+    options?: RequestOptions & SendOptions,
+  ): Promise<IncomingMessage>
 
   /** Opens a stream that the peer's handler for `type` receives. Throws `SESSION_STREAMS_FULL`. */
   openStream(type: string): SessionStream

@@ -59,7 +59,11 @@ export class StreamTable implements StreamHost {
   /** Throws `SESSION_STREAMS_FULL` while the peer allows no more. */
   open(type: string): SessionStream {
     if (this.#opened >= this.#openLimit) {
-      throw new SessionError('SESSION_STREAMS_FULL', 'the peer allows no more streams now; finish some first', { kind: 'recoverable' })
+      throw new SessionError(
+        'SESSION_STREAMS_FULL',
+        'the peer allows no more streams now; finish some first',
+        { kind: 'recoverable' },
+      )
     }
     const stream = new SessionStream(this, this.#nextId, type, true)
     this.#nextId += 2
@@ -77,7 +81,12 @@ export class StreamTable implements StreamHost {
 
   // From the peer. Each returns the code of a violation, or undefined.
 
-  data(flags: number, typeId: number, id: number, payload: Uint8Array): SessionErrorCode | undefined {
+  data(
+    flags: number,
+    typeId: number,
+    id: number,
+    payload: Uint8Array,
+  ): SessionErrorCode | undefined {
     let stream = this.#streams.get(id)
     if (stream === undefined) {
       if ((flags & streamFlags.open) === 0) return this.#lateData(id, payload)
@@ -170,13 +179,21 @@ export class StreamTable implements StreamHost {
     if (writer.roomBytes < streamHeaderBytes + 1) writer.flush()
     if (writer.isBlocked) return false
     const room = Math.min(writer.roomBytes, recordRoom) - streamHeaderBytes
-    const bytes = Math.max(0, Math.min(stream.sendableBytes, room, credit.available - streamHeaderBytes))
+    const bytes = Math.max(
+      0,
+      Math.min(stream.sendableBytes, room, credit.available - streamHeaderBytes),
+    )
     const isLast = stream.isFinishing && bytes === stream.queuedBytes
     if (bytes === 0 && !stream.isOpening && !isLast) return false
     if (credit.available < streamHeaderBytes) return false
     const flags = (stream.isOpening ? streamFlags.open : 0) | (isLast ? streamFlags.fin : 0)
     const target = writer.begin(streamHeaderBytes + bytes)
-    const body = writeStreamHeader(target, writer.offset, { flags, typeId, streamId: stream.id }, bytes)
+    const body = writeStreamHeader(
+      target,
+      writer.offset,
+      { flags, typeId, streamId: stream.id },
+      bytes,
+    )
     stream.takeOutput(target, body, bytes)
     stream.isOpening = false
     credit.use(streamHeaderBytes + bytes)
@@ -206,7 +223,8 @@ export class StreamTable implements StreamHost {
   /** Data for a stream that we stopped reading: it only gives its credit back. */
   #lateData(id: number, payload: Uint8Array): SessionErrorCode | undefined {
     const fault = this.#knownOrOver(id)
-    if (fault === undefined && payload.length > 0) this.#session.releaseData(streamHeaderBytes + payload.length)
+    if (fault === undefined && payload.length > 0)
+      this.#session.releaseData(streamHeaderBytes + payload.length)
     return fault
   }
 

@@ -29,7 +29,11 @@ export function trafficSecrets(
   split: { readonly send: CipherState; readonly receive: CipherState },
   agreement: Agreement,
 ): TrafficSecrets {
-  const numbers = [agreement.version, suiteNumbers[agreement.suite], compressionNumbers[agreement.compression]]
+  const numbers = [
+    agreement.version,
+    suiteNumbers[agreement.suite],
+    compressionNumbers[agreement.compression],
+  ]
   const info = concatBytes(trafficLabel, Uint8Array.from(numbers))
   const derive = (cipher: CipherState) => {
     const key = cipher.exportKey()

@@ -36,7 +36,8 @@ export class TypeNames {
   /** The peer announced a type. False: it may not. */
   learn(number: number, name: string): boolean {
     this.#theirs ??= new Map()
-    if (number < customTypeIdFirst || this.#theirs.size >= typesMax || this.#theirs.has(number)) return false
+    if (number < customTypeIdFirst || this.#theirs.size >= typesMax || this.#theirs.has(number))
+      return false
     this.#theirs.set(number, name)
     return true
   }

@@ -2,9 +2,14 @@
 // machine of its own it is started by hand, and workers elsewhere join with its tokens.
 
 import { defineCommand } from '../command.ts'
-import { type TrainingOptionValues, planOf, trainingOptions, wholeNumber } from '../swarm/training-options.ts'
-import type { CoordinatorLine } from '../swarm/events.ts'
 import type { Output } from '../output.ts'
+import type { CoordinatorLine } from '../swarm/events.ts'
+import {
+  planOf,
+  type TrainingOptionValues,
+  trainingOptions,
+  wholeNumber,
+} from '../swarm/training-options.ts'
 
 /** How often each worker is pinged for the round-trip figures. */
 const pingIntervalMs = 250
@@ -19,9 +24,22 @@ export const swarmCoordinate = defineCommand({
   ],
   options: {
     ...trainingOptions,
-    listen: { kind: 'text', value: 'ADDRESS', repeats: true, describes: 'Multiaddr to listen on (default /ip4/127.0.0.1/tcp/0).' },
-    home: { kind: 'text', value: 'DIR', describes: 'Folder for keys, trust and finished rounds; else all in memory.' },
-    tokens: { kind: 'text', value: 'N', describes: 'Join tokens to print (default: one per worker).' },
+    listen: {
+      kind: 'text',
+      value: 'ADDRESS',
+      repeats: true,
+      describes: 'Multiaddr to listen on (default /ip4/127.0.0.1/tcp/0).',
+    },
+    home: {
+      kind: 'text',
+      value: 'DIR',
+      describes: 'Folder for keys, trust and finished rounds; else all in memory.',
+    },
+    tokens: {
+      kind: 'text',
+      value: 'N',
+      describes: 'Join tokens to print (default: one per worker).',
+    },
   },
   examples: ['myelin swarm coordinate --agents 3 --listen /ip4/127.0.0.1/tcp/4001 --home ./swarm'],
   run: async ({ options, output, signal }) => {
@@ -34,7 +52,12 @@ export const swarmCoordinate = defineCommand({
     const logger = await stderrLogger()
     const listen = options.listen.length > 0 ? options.listen : ['/ip4/127.0.0.1/tcp/0']
     const home = options.home === undefined ? {} : { home: options.home }
-    await using agent = await createAgent({ name: 'coordinator', listen: [...listen], ...home, logger })
+    await using agent = await createAgent({
+      name: 'coordinator',
+      listen: [...listen],
+      ...home,
+      logger,
+    })
     const say = speaker(output)
     agent.watchPeers((event) => {
       if (event.kind !== 'connected') return
@@ -72,7 +95,10 @@ async function training(options: TrainingOptionValues) {
   }
   const { readIdx } = await import('../swarm/idx-data.ts')
   // The coordinator needs the count of the training pictures, and the test pictures.
-  return { plan: planOf(options, readIdx(options.data, 'train').count), test: readIdx(options.data, 't10k') }
+  return {
+    plan: planOf(options, readIdx(options.data, 'train').count),
+    test: readIdx(options.data, 't10k'),
+  }
 }
 
 async function stderrLogger() {
@@ -108,12 +134,18 @@ interface Sampler extends Disposable {
 }
 
 /** Pings every connected worker now and then, through the same sessions as everything else. */
-function sampleRoundTrips(agent: { peers(): readonly { readonly agent: string }[]; ping(to: string): Promise<number> }): Sampler {
+function sampleRoundTrips(agent: {
+  peers(): readonly { readonly agent: string }[]
+  ping(to: string): Promise<number>
+}): Sampler {
   const samples: number[] = []
   const timer = setInterval(() => {
     for (const peer of agent.peers()) {
       if (samples.length >= samplesMax) return
-      agent.ping(peer.agent).then((ms) => samples.push(Math.round(ms * 1000) / 1000), () => {})
+      agent.ping(peer.agent).then(
+        (ms) => samples.push(Math.round(ms * 1000) / 1000),
+        () => {},
+      )
     }
   }, pingIntervalMs)
   return { samples, [Symbol.dispose]: () => clearInterval(timer) }

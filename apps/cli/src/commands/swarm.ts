@@ -20,19 +20,40 @@ export const swarm = defineCommand({
   ],
   options: {
     ...trainingOptions,
-    transport: { kind: 'text', value: 'NAME', describes: 'What carries the sessions: tcp (default) or ipc.' },
-    'kill-worker': { kind: 'flag', describes: 'End one worker in the middle of a task: the swarm finishes without it.' },
-    'restart-coordinator': { kind: 'flag', describes: 'End the coordinator in the middle of a round: it comes back and goes on.' },
+    transport: {
+      kind: 'text',
+      value: 'NAME',
+      describes: 'What carries the sessions: tcp (default) or ipc.',
+    },
+    'kill-worker': {
+      kind: 'flag',
+      describes: 'End one worker in the middle of a task: the swarm finishes without it.',
+    },
+    'restart-coordinator': {
+      kind: 'flag',
+      describes: 'End the coordinator in the middle of a round: it comes back and goes on.',
+    },
   },
-  examples: ['myelin swarm', 'myelin swarm --agents 3 --transport ipc --kill-worker', 'myelin swarm --data ./mnist'],
+  examples: [
+    'myelin swarm',
+    'myelin swarm --agents 3 --transport ipc --kill-worker',
+    'myelin swarm --data ./mnist',
+  ],
   run: async ({ options, output, signal }) => {
     const transport = transportOf(options.transport)
     const data = options.data === undefined ? undefined : resolve(options.data)
     const training = { ...options, data }
-    const filesCount = data === undefined ? undefined : (await import('../swarm/idx-data.ts')).readIdx(data, 'train').count
+    const filesCount =
+      data === undefined
+        ? undefined
+        : (await import('../swarm/idx-data.ts')).readIdx(data, 'train').count
     const plan = planOf(training, filesCount)
-    if (options['kill-worker'] && plan.workers < 2) throw usageError('--kill-worker needs --agents 2 or more: somebody must go on')
-    const [{ superviseSwarm }, { plainView, terminalView }] = await Promise.all([import('../swarm/supervisor.ts'), import('../swarm/view.ts')])
+    if (options['kill-worker'] && plan.workers < 2)
+      throw usageError('--kill-worker needs --agents 2 or more: somebody must go on')
+    const [{ superviseSwarm }, { plainView, terminalView }] = await Promise.all([
+      import('../swarm/supervisor.ts'),
+      import('../swarm/view.ts'),
+    ])
     const startedMs = performance.now()
     const isTerminal = process.stderr.isTTY === true && !output.isJson
     const report = await superviseSwarm({
@@ -47,7 +68,12 @@ export const swarm = defineCommand({
       signal,
     })
     const seconds = Math.round((performance.now() - startedMs) / 10) / 100
-    const document = documentOf(report, { agents: plan.workers, transport, seconds, examples: plan.examples })
+    const document = documentOf(report, {
+      agents: plan.workers,
+      transport,
+      seconds,
+      examples: plan.examples,
+    })
     output.result(document, () => tableOf(document))
     return 0
   },
@@ -72,7 +98,12 @@ function documentOf(report: SwarmReport, circumstances: Circumstances) {
     accuracy: outcome.accuracy,
     agents: circumstances.agents,
     processes,
-    rounds: outcome.rounds.map(({ round, accuracy, bytes, messages }) => ({ round, accuracy, bytes, messages })),
+    rounds: outcome.rounds.map(({ round, accuracy, bytes, messages }) => ({
+      round,
+      accuracy,
+      bytes,
+      messages,
+    })),
     handshakeMs: percentiles(report.handshakeMs),
     roundTripMs: percentiles(report.roundTripMs),
     seconds: circumstances.seconds,
@@ -87,7 +118,8 @@ function documentOf(report: SwarmReport, circumstances: Circumstances) {
 }
 
 function tableOf(document: ReturnType<typeof documentOf>): string[] {
-  const { rounds, handshakeMs, roundTripMs, agents, processes, seconds, accuracy, security } = document
+  const { rounds, handshakeMs, roundTripMs, agents, processes, seconds, accuracy, security } =
+    document
   const rows = rounds.map(({ round, accuracy: share, bytes, messages }) => [
     String(round),
     `${(share * 100).toFixed(2)} %`,

@@ -10,7 +10,11 @@ export interface ChildOptions {
   /** Written to its standard input, which is then closed. */
   readonly input?: string
   readonly onLine: (line: ProcessLine) => void
-  readonly onExit: (exit: { readonly code: number | null; readonly signal: string | null; readonly stderr: string }) => void
+  readonly onExit: (exit: {
+    readonly code: number | null
+    readonly signal: string | null
+    readonly stderr: string
+  }) => void
 }
 
 /** The end of a child's standard error is kept, to say why it died. */
@@ -23,7 +27,9 @@ export class Child {
 
   constructor({ words, input, onLine, onExit }: ChildOptions) {
     const main = process.argv[1] as string
-    const child = spawn(process.execPath, [...process.execArgv, main, ...words], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [...process.execArgv, main, ...words], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
     this.#process = child
     this.pid = child.pid ?? 0
     let stderr = ''

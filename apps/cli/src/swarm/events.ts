@@ -7,16 +7,34 @@ export type CoordinatorLine =
   | { readonly event: 'listening'; readonly agent: string; readonly addresses: readonly string[] }
   /** A join token: a secret, told to the parent process only. */
   | { readonly event: 'token'; readonly token: string }
-  | { readonly event: 'connected'; readonly agent: string; readonly name: string; readonly security: string; readonly transport: string }
+  | {
+      readonly event: 'connected'
+      readonly agent: string
+      readonly name: string
+      readonly security: string
+      readonly transport: string
+    }
   | { readonly event: 'swarm'; readonly swarm: SwarmEvent }
   | { readonly event: 'refusals'; readonly counts: Readonly<Record<string, number>> }
-  | { readonly event: 'finished'; readonly outcome: SwarmOutcome; readonly roundTripMs: readonly number[] }
+  | {
+      readonly event: 'finished'
+      readonly outcome: SwarmOutcome
+      readonly roundTripMs: readonly number[]
+    }
 
 export type WorkerLine =
-  | { readonly event: 'joined'; readonly agent: string; readonly handshakeMs: number; readonly security: string }
+  | {
+      readonly event: 'joined'
+      readonly agent: string
+      readonly handshakeMs: number
+      readonly security: string
+    }
   | { readonly event: 'work'; readonly work: WorkerEvent }
 
-export type ProcessLine = CoordinatorLine | WorkerLine | { readonly error: { readonly code: string; readonly message: string } }
+export type ProcessLine =
+  | CoordinatorLine
+  | WorkerLine
+  | { readonly error: { readonly code: string; readonly message: string } }
 
 /** Undefined: not one of ours. */
 export function parseProcessLine(text: string): ProcessLine | undefined {

@@ -64,7 +64,10 @@ class Supervisor {
   readonly #pids: number[] = []
   readonly #killed: number[] = []
   readonly #handshakes: number[] = []
-  readonly #finished = Promise.withResolvers<{ outcome: SwarmOutcome; roundTripMs: readonly number[] }>()
+  readonly #finished = Promise.withResolvers<{
+    outcome: SwarmOutcome
+    roundTripMs: readonly number[]
+  }>()
   #coordinator: Child | undefined
   #listen: string
   #security = ''
@@ -78,7 +81,10 @@ class Supervisor {
     this.#options = options
     this.#folder = folder
     this.#isFaultDue = options.killWorker || options.restartCoordinator
-    this.#listen = options.transport === 'ipc' ? `/unix/${encodeURIComponent(join(folder, 'swarm.sock'))}` : '/ip4/127.0.0.1/tcp/0'
+    this.#listen =
+      options.transport === 'ipc'
+        ? `/unix/${encodeURIComponent(join(folder, 'swarm.sock'))}`
+        : '/ip4/127.0.0.1/tcp/0'
     this.#workers = Array.from({ length: options.agents }, (_, i) => ({
       label: `worker ${i + 1}`,
       agent: '',
@@ -98,7 +104,15 @@ class Supervisor {
     try {
       const { outcome, roundTripMs } = await this.#finished.promise
       const handshakeMs = this.#handshakes
-      return { outcome, processes: this.#pids, handshakeMs, roundTripMs, security: this.#security, killed: this.#killed, restarts: this.#restarts }
+      return {
+        outcome,
+        processes: this.#pids,
+        handshakeMs,
+        roundTripMs,
+        security: this.#security,
+        killed: this.#killed,
+        restarts: this.#restarts,
+      }
     } finally {
       signal.removeEventListener('abort', onAbort)
       this.#options.view.end()
@@ -113,7 +127,17 @@ class Supervisor {
 
   #startCoordinator(tokens: number): void {
     const { trainingWords } = this.#options
-    const words = ['swarm', 'coordinate', '--json', '--home', this.#folder, '--listen', this.#listen, '--tokens', String(tokens)]
+    const words = [
+      'swarm',
+      'coordinate',
+      '--json',
+      '--home',
+      this.#folder,
+      '--listen',
+      this.#listen,
+      '--tokens',
+      String(tokens),
+    ]
     const child = new Child({
       words: [...words, ...trainingWords],
       onLine: (line) => this.#coordinatorSays(line),
@@ -125,7 +149,15 @@ class Supervisor {
 
   #startWorker(worker: Worker, token: string): void {
     const { data } = this.#options
-    const words = ['swarm', 'work', '--json', '--token', '-', '--name', worker.label.replace(' ', '-')]
+    const words = [
+      'swarm',
+      'work',
+      '--json',
+      '--token',
+      '-',
+      '--name',
+      worker.label.replace(' ', '-'),
+    ]
     const child = new Child({
       words: data === undefined ? words : [...words, '--data', data],
       input: token,
@@ -137,7 +169,12 @@ class Supervisor {
         const how = signal === null ? `code ${code}` : signal
         this.#note(`${worker.label} (process ${child.pid}) ended: ${how}${reasonOf(stderr)}`)
         if (this.#workers.every((other) => other.child === undefined)) {
-          this.#finished.reject(new CliError('CLI_SWARM', `every worker has ended; the last with ${how}${reasonOf(stderr)}`))
+          this.#finished.reject(
+            new CliError(
+              'CLI_SWARM',
+              `every worker has ended; the last with ${how}${reasonOf(stderr)}`,
+            ),
+          )
         }
       },
     })
@@ -147,7 +184,9 @@ class Supervisor {
 
   #coordinatorSays(line: ProcessLine): void {
     if ('error' in line) {
-      this.#finished.reject(new CliError('CLI_SWARM', `the coordinator failed: ${printable(line.error.message)}`))
+      this.#finished.reject(
+        new CliError('CLI_SWARM', `the coordinator failed: ${printable(line.error.message)}`),
+      )
       return
     }
     switch (line.event) {
@@ -155,7 +194,9 @@ class Supervisor {
         this.#listening(line.addresses[0] ?? '')
         break
       case 'token': {
-        const worker = this.#workers.find((candidate) => candidate.state === 'starting' && candidate.child === undefined)
+        const worker = this.#workers.find(
+          (candidate) => candidate.state === 'starting' && candidate.child === undefined,
+        )
         if (worker !== undefined) this.#startWorker(worker, line.token)
         break
       }
@@ -186,10 +227,12 @@ class Supervisor {
   #workerSays(worker: Worker, line: ProcessLine): void {
     if ('error' in line || worker.state === 'gone') return
     if (line.event === 'joined') {
+      const how = worker.agent === '' ? `joined as ${line.agent}: ${line.security}` : 'is back'
       worker.agent = line.agent
       worker.state = 'idle'
       this.#handshakes.push(line.handshakeMs)
-      this.#note(`${worker.label} (process ${worker.child?.pid}) joined as ${line.agent}: ${line.security}, handshake ${line.handshakeMs.toFixed(1)} ms`)
+      const handshake = `handshake ${line.handshakeMs.toFixed(1)} ms`
+      this.#note(`${worker.label} (process ${worker.child?.pid}) ${how}, ${handshake}`)
     } else if (line.event === 'work') {
       worker.state = line.work.kind === 'task-started' ? 'busy' : 'idle'
       worker.task = line.work.taskId
@@ -200,7 +243,10 @@ class Supervisor {
 
   #swarmSays(event: SwarmEvent): void {
     const { rounds } = this.#options
-    const worker = 'worker' in event ? this.#workers.find((candidate) => candidate.agent === event.worker) : undefined
+    const worker =
+      'worker' in event
+        ? this.#workers.find((candidate) => candidate.agent === event.worker)
+        : undefined
     switch (event.kind) {
       case 'resumed':
         this.#note(`coordinator goes on after round ${event.round}`)
@@ -209,22 +255,30 @@ class Supervisor {
         this.#round = event.round
         break
       case 'status':
-        if (worker !== undefined && worker.state !== 'gone') worker.progress = event.status.progress ?? 0
+        if (worker !== undefined && worker.state !== 'gone')
+          worker.progress = event.status.progress ?? 0
         this.#injectFault(event.status.progress ?? 0, worker)
         break
       case 'worker-lost':
-        if (event.freed.length > 0) this.#note(`${worker?.label ?? event.worker} is lost; ${event.freed.join(', ')} goes to another`)
+        if (event.freed.length > 0)
+          this.#note(
+            `${worker?.label ?? event.worker} is lost; ${event.freed.join(', ')} goes to another`,
+          )
         break
       case 'task-expired':
         this.#note(`${event.freed.join(', ')} took too long; it goes to another`)
         break
       case 'update-rejected':
         if (worker !== undefined) worker.state = 'sent away'
-        this.#note(`${worker?.label ?? event.worker} sent rubbish for ${event.taskId} (${printable(event.reason)}); it is sent away`)
+        this.#note(
+          `${worker?.label ?? event.worker} sent rubbish for ${event.taskId} (${printable(event.reason)}); it is sent away`,
+        )
         break
       case 'round-finished':
         this.#last = event
-        this.#note(`round ${String(event.round).padStart(2)} of ${rounds}: accuracy ${(event.accuracy * 100).toFixed(2)} % from ${event.updates} updates`)
+        this.#note(
+          `round ${String(event.round).padStart(2)} of ${rounds}: accuracy ${(event.accuracy * 100).toFixed(2)} % from ${event.updates} updates`,
+        )
         break
       default:
         break
@@ -233,7 +287,10 @@ class Supervisor {
   }
 
   #injectFault(progress: number, worker: Worker | undefined): void {
-    const isNow = this.#isFaultDue && this.#round >= Math.min(faultRound, this.#options.rounds) && progress >= faultProgress
+    const isNow =
+      this.#isFaultDue &&
+      this.#round >= Math.min(faultRound, this.#options.rounds) &&
+      progress >= faultProgress
     if (!isNow || worker?.child === undefined) return
     this.#isFaultDue = false
     if (this.#options.killWorker) {
@@ -242,13 +299,22 @@ class Supervisor {
       worker.child.kill('SIGKILL')
     }
     if (this.#options.restartCoordinator && this.#coordinator !== undefined) {
-      this.#note(`killing the coordinator (process ${this.#coordinator.pid}) in the middle of round ${this.#round}`)
+      this.#note(
+        `killing the coordinator (process ${this.#coordinator.pid}) in the middle of round ${this.#round}`,
+      )
       this.#killed.push(this.#coordinator.pid)
       this.#coordinator.kill('SIGKILL')
     }
   }
 
-  #coordinatorLeft(child: Child, { code, signal, stderr }: { readonly code: number | null; readonly signal: string | null; readonly stderr: string }): void {
+  #coordinatorLeft(
+    child: Child,
+    {
+      code,
+      signal,
+      stderr,
+    }: { readonly code: number | null; readonly signal: string | null; readonly stderr: string },
+  ): void {
     if (this.#coordinator !== child) return
     this.#coordinator = undefined
     if (this.#isStopping) return
@@ -256,7 +322,12 @@ class Supervisor {
       this.#restarts += 1
       this.#startCoordinator(0)
     } else if (code !== 0) {
-      this.#finished.reject(new CliError('CLI_SWARM', `the coordinator ended: ${signal ?? `code ${code}`}${reasonOf(stderr)}`))
+      this.#finished.reject(
+        new CliError(
+          'CLI_SWARM',
+          `the coordinator ended: ${signal ?? `code ${code}`}${reasonOf(stderr)}`,
+        ),
+      )
     }
   }
 
@@ -271,7 +342,11 @@ class Supervisor {
   }
 
   #draw(): void {
-    this.#options.view.draw(this.#workers, { current: this.#round, of: this.#options.rounds }, this.#last)
+    this.#options.view.draw(
+      this.#workers,
+      { current: this.#round, of: this.#options.rounds },
+      this.#last,
+    )
   }
 }
 

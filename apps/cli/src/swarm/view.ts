@@ -1,8 +1,8 @@
 // What a person sees of a swarm: in a terminal a picture that moves, elsewhere a line for each thing that
 // happened. Both are made from the same state.
 
-import { shortAgentId } from '@myelin/identity'
 import type { AgentId } from '@myelin/identity'
+import { shortAgentId } from '@myelin/identity'
 import type { OutputStream } from '../output.ts'
 import type { RoundResult } from './events.ts'
 
@@ -19,7 +19,11 @@ export interface SwarmView {
   /** A thing that happened, worth a line. */
   note(text: string): void
   /** The state has changed. */
-  draw(workers: readonly WorkerView[], round: { readonly current: number; readonly of: number }, last?: RoundResult): void
+  draw(
+    workers: readonly WorkerView[],
+    round: { readonly current: number; readonly of: number },
+    last?: RoundResult,
+  ): void
   end(): void
 }
 
@@ -61,7 +65,11 @@ export function terminalView(stream: OutputStream): SwarmView {
   }
 }
 
-function picture(workers: readonly WorkerView[], round: { readonly current: number; readonly of: number }, last?: RoundResult): string[] {
+function picture(
+  workers: readonly WorkerView[],
+  round: { readonly current: number; readonly of: number },
+  last?: RoundResult,
+): string[] {
   const accuracy = last === undefined ? '' : `   accuracy ${(last.accuracy * 100).toFixed(2)} %`
   const head = `round ${round.current} of ${round.of}  ${bar(round.of === 0 ? 0 : (last?.round ?? 0) / round.of)}${accuracy}`
   return [head, ...workers.map(workerLine)]

@@ -1,0 +1,19 @@
+// What is sent: a ring of random payloads, so that nothing compresses and each message can be told from its
+// neighbours, and the sum by which the other end shows that it got them.
+
+import { randomFillSync } from 'node:crypto'
+
+const ringBytesMax = 4 * 1024 * 1024
+const ringLengthMax = 256
+
+export function payloadsOf(bytes: number): readonly Uint8Array[] {
+  const count = Math.max(2, Math.min(ringLengthMax, Math.floor(ringBytesMax / bytes)))
+  return Array.from({ length: count }, () => randomFillSync(new Uint8Array(bytes)))
+}
+
+/** Depends on every byte and on the order of payloads. */
+export function checksum(start: number, payload: Uint8Array): number {
+  let sum = start
+  for (const byte of payload) sum = (Math.imul(sum, 31) + byte) | 0
+  return sum
+}

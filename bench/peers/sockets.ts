@@ -1,0 +1,193 @@
+// The peers: node:net in the clear and node:tls 1.3, each with messages behind a 32-bit length. Written as one
+// would for speed: small messages of one turn of the event loop share a write of up to 64 KiB, large ones are
+// written by reference, and a message that came in pieces is copied once. TLS authenticates both sides, as our
+// handshake does, and negotiates the hybrid X25519MLKEM768, Node's default.
+
+import { connect, createServer, type Server, type Socket, type TcpNetConnectOpts } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { type Address, ignore, type Kind, type Link } from './link.ts'
+
+/** PEM texts of one self-signed certificate that both sides use and trust. */
+export interface Certificate {
+  readonly key: string
+  readonly cert: string
+}
+
+const lengthBytes = 4
+/** Messages share a write up to here, and are written by reference from here on. */
+const writeBytesMax = 64 * 1024
+/** As our own transport's. */
+const highWaterMark = 256 * 1024
+const nothing: Buffer = Buffer.alloc(0)
+const socketOptions = { noDelay: true, highWaterMark } as const
+
+export function net(): Kind {
+  return {
+    name: 'node:net',
+    listen: (onLink) => {
+      return bound(createServer(socketOptions, (socket) => onLink(new SocketLink(socket))))
+    },
+    dial: (address) =>
+      ready('connect', () => connect({ ...socketOptions, ...target(address) } as TcpNetConnectOpts)),
+  }
+}
+
+export function tls({ key, cert }: Certificate): Kind {
+  const both = { key, cert, ca: cert, minVersion: 'TLSv1.3' } as const
+  return {
+    name: 'node:tls',
+    listen: (onLink) => {
+      const options = { ...both, ...socketOptions, requestCert: true, rejectUnauthorized: true }
+      return bound(createTlsServer(options, (socket) => onLink(new SocketLink(socket))))
+    },
+    dial: (address) => {
+      return ready('secureConnect', () => {
+        const socket = connectTls({ ...both, ...target(address), highWaterMark })
+        return socket.setNoDelay(true)
+      })
+    },
+  }
+}
+
+function target({ port }: Address): { readonly host: string; readonly port: number } {
+  return { host: '127.0.0.1', port: Number(port) }
+}
+
+function bound(server: Server): Promise<Address> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: '127.0.0.1', port: 0, backlog: 511 }, () => {
+      resolve({ port: (server.address() as { readonly port: number }).port })
+    })
+  })
+}
+
+function ready(event: 'connect' | 'secureConnect', open: () => Socket): Promise<Link> {
+  return new Promise((resolve, reject) => {
+    const socket = open()
+    socket.once('error', reject)
+    socket.once(event, () => {
+      socket.off('error', reject)
+      resolve(new SocketLink(socket))
+    })
+  })
+}
+
+class SocketLink implements Link {
+  receive: (payload: Uint8Array) => void = ignore
+  readonly #socket: Socket
+  /** What stands in it from start to end is still to be written; what stands before belongs to the socket. */
+  #out: Buffer = nothing
+  #outStart = 0
+  #outEnd = writeBytesMax
+  #isFlushDue = false
+  #isFull = false
+  /** The beginning of a message whose rest is still to come, or of its length. */
+  #partial: Buffer = nothing
+  #have = 0
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    // Ends of both kinds are part of the game: whoever dialled destroys.
+    socket.on('error', ignore)
+  }
+
+  send(payload: Uint8Array): boolean {
+    const bytes = lengthBytes + payload.length
+    if (bytes > writeBytesMax) return this.#sendLarge(payload)
+    if (this.#outEnd + bytes > writeBytesMax) this.#turnOver()
+    this.#out.writeUInt32BE(payload.length, this.#outEnd)
+    this.#out.set(payload, this.#outEnd + lengthBytes)
+    this.#outEnd += bytes
+    if (!this.#isFlushDue) {
+      this.#isFlushDue = true
+      queueMicrotask(this.#flushLater)
+    }
+    return !this.#isFull
+  }
+
+  drained(): Promise<void> {
+    return new Promise((resolve) => this.#socket.once('drain', () => {
+      this.#isFull = false
+      resolve()
+    }))
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #sendLarge(payload: Uint8Array): boolean {
+    if (this.#out !== nothing) this.#flush()
+    const head = Buffer.allocUnsafe(lengthBytes)
+    head.writeUInt32BE(payload.length, 0)
+    this.#socket.cork()
+    this.#socket.write(head)
+    this.#isFull = !this.#socket.write(payload)
+    this.#socket.uncork()
+    return !this.#isFull
+  }
+
+  readonly #flushLater = (): void => {
+    this.#isFlushDue = false
+    this.#flush()
+  }
+
+  #flush(): void {
+    if (this.#outEnd === this.#outStart) return
+    this.#isFull = !this.#socket.write(this.#out.subarray(this.#outStart, this.#outEnd))
+    this.#outStart = this.#outEnd
+  }
+
+  #turnOver(): void {
+    if (this.#out !== nothing) this.#flush()
+    this.#out = Buffer.allocUnsafeSlow(writeBytesMax)
+    this.#outStart = 0
+    this.#outEnd = 0
+  }
+
+  #read(chunk: Buffer): void {
+    let at = 0
+    while (at < chunk.length) {
+      if (this.#have > 0) {
+        at = this.#gather(chunk, at)
+        continue
+      }
+      const body = at + lengthBytes
+      const end = body <= chunk.length ? body + chunk.readUInt32BE(at) : Number.POSITIVE_INFINITY
+      if (end > chunk.length) {
+        at = this.#begin(chunk, at, end - at)
+        continue
+      }
+      this.receive(chunk.subarray(body, end))
+      at = end
+    }
+  }
+
+  /** Keeps the start of a message of `bytes` with its length, or of a length alone where that is cut. */
+  #begin(chunk: Buffer, at: number, bytes: number): number {
+    this.#partial = Buffer.allocUnsafeSlow(Number.isFinite(bytes) ? bytes : lengthBytes)
+    this.#have = chunk.copy(this.#partial, 0, at)
+    return chunk.length
+  }
+
+  #gather(chunk: Buffer, at: number): number {
+    const copied = chunk.copy(this.#partial, this.#have, at, at + this.#partial.length - this.#have)
+    this.#have += copied
+    if (this.#have < this.#partial.length) return at + copied
+    const whole = this.#partial
+    if (whole.length === lengthBytes) {
+      // The length is complete: now the buffer for the message.
+      const bytes = lengthBytes + whole.readUInt32BE(0)
+      if (bytes > lengthBytes) {
+        this.#partial = Buffer.allocUnsafeSlow(bytes)
+        this.#partial.set(whole)
+        return at + copied
+      }
+    }
+    this.#have = 0
+    this.receive(whole.subarray(lengthBytes))
+    return at + copied
+  }
+}
