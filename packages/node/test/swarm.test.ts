@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLogger } from '@myelin/base'
 import { memoryStore, systemClock, systemRandom } from '@myelin/base/system'
-import { defaultPlan, runSwarmCoordinator, runSwarmWorker, type SwarmEvent, testDigits } from '@myelin/learning'
+import {
+  defaultPlan,
+  runSwarmCoordinator,
+  runSwarmWorker,
+  type SwarmEvent,
+  testDigits,
+} from '@myelin/learning'
 import { createAgent } from '@myelin/node'
 
 const plan = { ...defaultPlan, workers: 3, rounds: 2, examples: 600, epochs: 1, testExamples: 200 }
@@ -14,8 +20,14 @@ test('three workers train one network over sessions', async () => {
   const working: Promise<void>[] = []
   for (let i = 0; i < 3; i += 1) {
     const worker = await createAgent({ name: `worker-${i}` })
-    const coordinator = await worker.join(await chief.issueJoinToken({ roles: ['worker'] }), { roles: ['coordinator'] })
-    working.push(runSwarmWorker({ agent: worker, coordinator, signal: stop.signal, ...ports }).finally(() => worker.close()))
+    const coordinator = await worker.join(await chief.issueJoinToken({ roles: ['worker'] }), {
+      roles: ['coordinator'],
+    })
+    working.push(
+      runSwarmWorker({ agent: worker, coordinator, signal: stop.signal, ...ports }).finally(() =>
+        worker.close(),
+      ),
+    )
   }
   const events: SwarmEvent[] = []
   const outcome = await runSwarmCoordinator({

@@ -217,7 +217,8 @@ test('pings are answered as long as the peer reads, and no longer', async () => 
     await new Promise((resolve) => setImmediate(resolve))
   }
   const before = far.stats.bytesSent
-  assert.ok(before < 2 ** 20, `${before} bytes of answers to 9 MB of pings`)
+  // The transport's mark of 1 MiB and what was under way.
+  assert.ok(before < 1.25 * 2 ** 20, `${before} bytes of answers to 9 MB of pings`)
   wire.resume()
   send(message(request, 1, 1, small))
   await until(() => bob.messages.length === 1)

@@ -1,0 +1,32 @@
+// Bounds of the control endpoint, of what a home remembers and of how a daemon keeps its peers.
+
+import { assert, kib, packetPayloadBytesMax } from '@myelin/base'
+
+/** Longest line of the control protocol: the largest payload in base64, and room for what is around it. */
+export const controlLineBytesMax = Math.ceil(packetPayloadBytesMax / 3) * 4 + 64 * kib
+
+/** Open connections to one control socket. */
+export const controlConnectionsMax = 32
+
+/** Requests in progress on one of them. */
+export const controlRequestsMax = 32
+
+/** Bytes of one text parameter: a name, a message type, an address. */
+export const controlTextBytesMax = kib
+
+/** Bytes of a join token as text; identity reads no more either. */
+export const controlTokenBytesMax = 8 * kib
+
+/** Longest time that a request may ask for, in ms. */
+export const controlTimeoutMsMax = 24 * 3_600_000
+
+/** Peers whose addresses a home keeps. */
+export const rememberedPeersMax = 1024
+
+/** Time for one attempt to reach a peer, all its addresses together, in ms. */
+export const connectAttemptMs = 30_000
+
+/** A session that lived this long was no accident: after its end the waits start small again. In ms. */
+export const stableSessionMs = 10_000
+
+assert(controlTextBytesMax < controlLineBytesMax, 'a parameter must fit its line')
