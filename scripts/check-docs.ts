@@ -1,17 +1,41 @@
-// Fails when the project's text holds what it must not: a path or host of one machine in any tracked file, a
-// resolved registry address in the lock file, a package without a README, or a TypeScript block in the docs
-// that does not compile. Blocks are compiled as they stand, one module each.
+// Fails when the project's text holds what it must not, or does not say what the code says: a path or host of
+// one machine in any tracked file, a resolved registry address in the lock file, a package without a README, a
+// link to a file that is not there, an error code or a number of the protocol that its reference lacks, a
+// settings table that is out of date, or a TypeScript block that does not compile. Blocks are compiled as they
+// stand, one module each.
+//
+//   node scripts/check-docs.ts            checks
+//   node scripts/check-docs.ts --write    brings the settings table up to date first
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '..')
 process.chdir(root)
-const faults = [...checkTracked(), ...checkReadmes(), ...checkBlocks()]
+
+const errorsPage = 'docs/reference/errors.md'
+const protocolPage = 'docs/protocol.md'
+const settingsPage = 'docs/reference/configuration.md'
+const pages = [
+  ...globSync('*.md'),
+  ...globSync('{docs,packages/*,apps/*}/**/*.md', {
+    exclude: (path) => path.includes('node_modules'),
+  }),
+]
+
+const faults = [
+  ...checkTracked(),
+  ...checkReadmes(),
+  ...checkLinks(),
+  ...checkErrors(),
+  ...checkProtocolNumbers(),
+  ...checkSettings(),
+  ...checkBlocks(),
+]
 for (const fault of faults) console.error(`docs: ${fault}`)
 if (faults.length > 0) process.exit(1)
-console.log('docs: the blocks compile, no machine shows through')
+console.log('docs: blocks compile, links lead somewhere, the references are complete')
 
 function* checkTracked(): Generator<string> {
   const paths = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' })
@@ -35,17 +59,76 @@ function* checkReadmes(): Generator<string> {
   }
 }
 
+/** Links within the project; those to the web are not followed. */
+function* checkLinks(): Generator<string> {
+  for (const page of pages) {
+    const text = readFileSync(page, 'utf8').replace(/^```[\s\S]*?^```/gm, '')
+    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g))
+      if (!existsSync(join(dirname(page), target))) yield `${page} links to ${target}: no such file`
+  }
+}
+
+/** The error reference has one row for every code that the packages declare, and no row for any other. */
+function* checkErrors(): Generator<string> {
+  const rows = readFileSync(errorsPage, 'utf8').match(/^\| `[A-Z0-9_]+` \|(?: (?:\d+|–) \|)?/gm)
+  const unexplained = new Set<string>(rows)
+  for (const path of globSync('{packages,apps}/*/src/errors.ts')) {
+    const declared = errorRows(readFileSync(path, 'utf8'))
+    if (declared.length === 0) yield `${path} declares no error codes that this check can find`
+    for (const row of declared)
+      if (!unexplained.delete(row)) yield `${errorsPage} lacks ${row} of ${path}`
+  }
+  for (const row of unexplained) yield `${errorsPage} explains ${row}, which no package declares`
+}
+
+/** How the reference's rows begin: the codes of a union, or those of a table with their wire numbers. */
+function errorRows(source: string): string[] {
+  const union = /^export type \w+ErrorCode =([\s\S]*?)\n\n/m.exec(source)?.[1] ?? ''
+  const codes = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => `| \`${code}\` |`)
+  if (codes.length > 0) return codes
+  return wireNumbers(source).map(
+    ({ code, number }) => `| \`${code}\` | ${number === 0 ? '–' : number} |`,
+  )
+}
+
+/** Close codes and failure numbers stand in the protocol under the numbers that the code sends. */
+function* checkProtocolNumbers(): Generator<string> {
+  const text = readFileSync(protocolPage, 'utf8')
+  for (const path of ['packages/session/src/errors.ts', 'packages/fabric/src/errors.ts']) {
+    for (const { code, number } of wireNumbers(readFileSync(path, 'utf8'))) {
+      if (number === 0 || text.includes(`\n| ${number} | \`${code}\` |`)) continue
+      yield `${protocolPage} does not list ${code} as ${number}`
+    }
+  }
+}
+
+/** The entries `  CODE: number,` of a table of numbers; 0 marks a code that is never sent. */
+function wireNumbers(source: string): { readonly code: string; readonly number: number }[] {
+  const entries = source.matchAll(/^ {2}([A-Z]+_[A-Z_]+): (\d+),$/gm)
+  return [...entries].map(([, code = '', number]) => ({ code, number: Number(number) }))
+}
+
+/** The settings table is printed by the code; a process of its own, so that it is always the sources' table. */
+function* checkSettings(): Generator<string> {
+  const script = `process.stdout.write((await import('@myelin/node')).settingsTable())`
+  const table = execFileSync(
+    process.execPath,
+    ['--conditions=@myelin/source', '--input-type=module', '--eval', script],
+    { encoding: 'utf8' },
+  )
+  const page = readFileSync(settingsPage, 'utf8')
+  const current = page.replace(/^\| setting \|(?:.*\n)(?:\|.*\n)*/m, () => table)
+  if (page === current) return
+  if (process.argv.includes('--write')) writeFileSync(settingsPage, current)
+  else yield `${settingsPage} is out of date: run node scripts/check-docs.ts --write`
+}
+
 function* checkBlocks(): Generator<string> {
   const folder = join(root, 'dist', 'doc-blocks')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const origins = new Map<string, string>()
-  const sources = [
-    ...globSync('*.md'),
-    ...globSync('{docs,packages/*,apps/*}/**/*.md', { exclude: (p) => p.includes('node_modules') }),
-    ...globSync('packages/*/src/index.ts'),
-  ]
-  for (const path of sources) {
+  for (const path of [...pages, ...globSync('packages/*/src/index.ts')]) {
     const text = readFileSync(path, 'utf8').replace(/^ \* ?/gm, '')
     let index = 0
     for (const [, block] of text.matchAll(/^```ts\n([\s\S]*?)^```/gm)) {
@@ -70,7 +153,11 @@ function* checkBlocks(): Generator<string> {
   )
   if (origins.size === 0) return
   try {
-    execFileSync('tsc', ['-p', folder], { encoding: 'utf8', shell: process.platform === 'win32' })
+    const compiler = join(root, 'node_modules', '.bin', 'tsc')
+    execFileSync(compiler, ['-p', folder], {
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    })
   } catch (error) {
     const output = String((error as { stdout?: string }).stdout ?? error)
     yield output.replace(/block-\d+\.ts/g, (name) => origins.get(name) ?? name)

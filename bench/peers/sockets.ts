@@ -82,6 +82,7 @@ class SocketLink implements Link {
   #outEnd = writeBytesMax
   #isFlushDue = false
   #isFull = false
+  #onDrain: () => void = ignore
   /** The beginning of a message whose rest is still to come, or of its length. */
   #partial: Buffer = nothing
   #have = 0
@@ -89,6 +90,10 @@ class SocketLink implements Link {
   constructor(socket: Socket) {
     this.#socket = socket
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    socket.on('drain', () => {
+      this.#isFull = false
+      this.#onDrain()
+    })
     // Ends of both kinds are part of the game: whoever dialled destroys.
     socket.on('error', ignore)
   }
@@ -108,10 +113,9 @@ class SocketLink implements Link {
   }
 
   drained(): Promise<void> {
-    return new Promise((resolve) => this.#socket.once('drain', () => {
-      this.#isFull = false
-      resolve()
-    }))
+    return new Promise((resolve) => {
+      this.#onDrain = resolve
+    })
   }
 
   destroy(): void {

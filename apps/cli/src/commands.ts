@@ -10,6 +10,20 @@ export interface CommandEntry {
 }
 
 export const commands: readonly CommandEntry[] = [
+  { name: 'init', load: async () => (await import('./commands/init.ts')).init },
+  { name: 'up', load: async () => (await import('./commands/up.ts')).up },
+  { name: 'listen', load: async () => (await import('./commands/listen.ts')).listen },
+  { name: 'send', load: async () => (await import('./commands/send.ts')).send },
+  { name: 'request', load: async () => (await import('./commands/request.ts')).request },
+  { name: 'peers', load: async () => (await import('./commands/peers.ts')).peers },
+  { name: 'invite', load: async () => (await import('./commands/invite.ts')).invite },
+  { name: 'join', load: async () => (await import('./commands/join.ts')).join },
+  { name: 'trust list', load: async () => (await import('./commands/trust-list.ts')).trustList },
+  { name: 'trust add', load: async () => (await import('./commands/trust-add.ts')).trustAdd },
+  {
+    name: 'trust remove',
+    load: async () => (await import('./commands/trust-remove.ts')).trustRemove,
+  },
   { name: 'swarm', load: async () => (await import('./commands/swarm.ts')).swarm },
   {
     name: 'swarm coordinate',

@@ -9,6 +9,8 @@ export type CliErrorCode =
   | 'CLI_CONFIGURATION'
   /** A file or folder named on the command line is not there or not readable. */
   | 'CLI_INPUT'
+  /** There is no agent in this folder, or one is there already. */
+  | 'CLI_HOME'
   /** A process of a swarm failed. */
   | 'CLI_SWARM'
 

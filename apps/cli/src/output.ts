@@ -2,7 +2,7 @@
 // so that a pipe carries results only. Under `--json` a result is one document.
 
 export interface OutputStream {
-  write(text: string): unknown
+  write(content: string | Uint8Array): unknown
   readonly isTTY?: boolean | undefined
 }
 
@@ -39,6 +39,12 @@ export class Output {
   record(value: unknown, line: () => string): void {
     this.#clearProgress()
     this.#stdout.write(`${this.isJson ? JSON.stringify(value, jsonValue) : line()}\n`)
+  }
+
+  /** Bytes as they are, for whoever reads a pipe; a person at a terminal gets `line`. */
+  bytes(content: Uint8Array, line: () => string): void {
+    this.#clearProgress()
+    this.#stdout.write(this.#stdout.isTTY === true ? `${line()}\n` : content)
   }
 
   /** A line about the run, for people. */

@@ -153,7 +153,9 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value)
+    this.#reserve(1)
+    this.#view.setUint8(this.#length, value)
+    this.#length += 1
     return this
   }
 
@@ -216,13 +218,6 @@ export class ByteWriter {
   /** A copy of the bytes written so far. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length)
-  }
-
-  #grow(length: number): number {
-    this.#reserve(length)
-    const offset = this.#length
-    this.#length += length
-    return offset
   }
 
   #reserve(length: number): void {

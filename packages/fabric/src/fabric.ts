@@ -61,7 +61,7 @@ export class Fabric implements Agent {
   readonly #book = new AddressBook()
   readonly #links = new Links()
   readonly #dispatcher: Dispatcher
-  readonly #dialing = new Map<AgentId, Promise<Link>>()
+  readonly #dialing = new Map<AgentId, PromiseWithResolvers<Link>>()
   readonly #listeners: Listener[] = []
   readonly #watchers = new Set<(event: PeerEvent) => void>()
   readonly #handlers: SessionHandlers
@@ -118,6 +118,16 @@ export class Fabric implements Agent {
   /** Tells where a peer is, without connecting. */
   learn(peer: KnownPeer): void {
     this.#book.learn(peer)
+  }
+
+  /** What is known of where a peer is. */
+  known(agent: AgentId): KnownPeer | undefined {
+    return this.#book.get(agent)
+  }
+
+  /** The agent that a target means. Throws `FABRIC_PEER_UNKNOWN`. */
+  resolve(to: PeerTarget): AgentId {
+    return this.#book.resolve(to)
   }
 
   handle(type: string, handler: Handler<never>): Disposable {
@@ -284,12 +294,19 @@ export class Fabric implements Agent {
     }
     const open = this.#links.get(agent)
     if (open !== undefined) return open
-    let dialing = this.#dialing.get(agent)
-    if (dialing === undefined) {
-      dialing = this.#dial(agent, options).finally(() => this.#dialing.delete(agent))
-      this.#dialing.set(agent, dialing)
-    }
-    return await dialing
+    return await (this.#dialing.get(agent) ?? this.#startDial(agent, options)).promise
+  }
+
+  /** One attempt for all who wait; a call from the peer that comes first serves them as well, in order. */
+  #startDial(agent: AgentId, options: ConnectOptions): PromiseWithResolvers<Link> {
+    const dialing = Promise.withResolvers<Link>()
+    this.#dialing.set(agent, dialing)
+    this.#dial(agent, options)
+      .then(dialing.resolve, dialing.reject)
+      .finally(() => {
+        if (this.#dialing.get(agent) === dialing) this.#dialing.delete(agent)
+      })
+    return dialing
   }
 
   /** Tries the known addresses in turn. */
@@ -403,6 +420,8 @@ export class Fabric implements Agent {
       const gate = this.#parts.guard.gate(session.peer.agent, session.roles)
       const link = new Link(session, gate, handshakeMs)
       this.#links.add(link)
+      this.#dialing.get(session.peer.agent)?.resolve(link)
+      this.#dialing.delete(session.peer.agent)
       this.#book.learnRecord(session.peer)
       this.#tell({ kind: 'connected', peer: infoOf(link), handshakeMs })
       resolve(link)

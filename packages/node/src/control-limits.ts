@@ -20,6 +20,12 @@ export const controlTokenBytesMax = 8 * kib
 /** Longest time that a request may ask for, in ms. */
 export const controlTimeoutMsMax = 24 * 3_600_000
 
+/** Time for a caller to read its last answer when the daemon ends, in ms. */
+export const controlLingerMs = 500
+
+/** Longest life of a join token that an operator makes: 30 days in ms. */
+export const invitationLifetimeMsMax = 30 * 24 * 3_600_000
+
 /** Peers whose addresses a home keeps. */
 export const rememberedPeersMax = 1024
 

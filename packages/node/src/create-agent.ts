@@ -1,9 +1,23 @@
 // The composition root of one agent: wires identity, session, guard, transport and fabric by a configuration.
 
-import { type Clock, type Logger, MyelinError, type Random, silentLogger } from '@myelin/base'
+import {
+  type Clock,
+  describeError,
+  type Logger,
+  MyelinError,
+  type Random,
+  type Store,
+  silentLogger,
+} from '@myelin/base'
 import { systemClock, systemRandom } from '@myelin/base/system'
-import { type Agent, Fabric } from '@myelin/fabric'
-import { Guard, type Policy, SecurityLog } from '@myelin/guard'
+import {
+  type Agent,
+  type DispatchCounts,
+  Fabric,
+  type KnownPeer,
+  type PeerTarget,
+} from '@myelin/fabric'
+import { defaultPolicy, Guard, type Policy, SecurityLog } from '@myelin/guard'
 import {
   type AgentId,
   type AgentKeys,
@@ -23,6 +37,7 @@ import { describeFault } from './config-faults.ts'
 import type { Configuration, PartialConfiguration } from './config-settings.ts'
 import { NodeError } from './errors.ts'
 import { type Home, openHome } from './home.ts'
+import { PeerMemory } from './peer-memory.ts'
 
 /** An agent to trust from the start. */
 export interface TrustedPeer {
@@ -41,15 +56,27 @@ export interface CreateAgentOptions extends PartialConfiguration {
   readonly logger?: Logger
   readonly clock?: Clock
   readonly random?: Random
+  /** Where the agent keeps its keys and its trust, instead of the folder `home`. */
+  readonly store?: Store
   /** Further transports, asked before the built-in ones (memory, tcp, ipc). */
   readonly transports?: readonly StreamTransport[]
+  /** Called before the first door opens: handlers that are added here miss no message. */
+  readonly prepare?: (agent: NodeAgent) => void
 }
 
 export interface JoinTokenOptions {
   /** What the joiner may do; `member` by default. */
   readonly roles?: readonly string[]
   /** One day by default. */
-  readonly lifetimeMs?: number
+  readonly lifetimeMs?: number | undefined
+  /** Where the joiner finds us, instead of the addresses on which we listen. */
+  readonly addresses?: readonly string[] | undefined
+}
+
+export interface JoinOptions {
+  /** What the issuer may do here; `member` by default. */
+  readonly roles?: readonly string[]
+  readonly signal?: AbortSignal | undefined
 }
 
 /** An agent with what this process keeps for it. */
@@ -57,15 +84,27 @@ export interface NodeAgent extends Agent {
   readonly configuration: Configuration
   readonly trust: TrustStore
   readonly securityLog: SecurityLog
+  /** Where peers were when we last talked to them. */
+  readonly memory: PeerMemory
+  /** Roles that the policy knows. */
+  readonly roleNames: readonly string[]
+  /** Messages by what became of them. */
+  readonly counts: Readonly<DispatchCounts>
   /** What we say of ourselves, signed, with our addresses. */
   record(): PeerRecord
   /** Makes a join token that is good for one agent. */
   issueJoinToken(options?: JoinTokenOptions): Promise<string>
   /**
    * Enters the swarm of a token's issuer: trusts it in `roles` (`member` by default), connects, and stays
-   * trusted there. Throws `NODE_JOIN` for a malformed token.
+   * trusted there. Throws `NODE_JOIN` for a malformed token. Where joining fails, nobody is trusted.
    */
-  join(token: string, options?: { readonly roles?: readonly string[] }): Promise<AgentId>
+  join(token: string, options?: JoinOptions): Promise<AgentId>
+  /** Tells where a peer is, without connecting. */
+  learn(peer: KnownPeer): void
+  /** What is known of where a peer is. */
+  known(agent: AgentId): KnownPeer | undefined
+  /** The agent that a target means. Throws `FABRIC_PEER_UNKNOWN`. */
+  resolve(to: PeerTarget): AgentId
 }
 
 /**
@@ -82,7 +121,13 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
     random = systemRandom,
   } = options
   const configuration = configurationOf(options)
-  const home = await openHome({ path: configuration.home, passphrase, random })
+  const home = await openHome({
+    path: configuration.home,
+    passphrase,
+    random,
+    store: options.store,
+  })
+  const peerMemory = await PeerMemory.open(home.store)
   await addTrust(home, trust, configuration.peers, clock)
   const log = new SecurityLog(clock, logger)
   const environment = environmentOf({
@@ -113,9 +158,21 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
       sessionsMax,
       handshakesPendingMax,
     },
-    { configuration, home, log, clock, random, record: environment.record },
+    {
+      configuration,
+      home,
+      memory: peerMemory,
+      roleNames: Object.keys(policy ?? defaultPolicy),
+      log,
+      clock,
+      random,
+      record: environment.record,
+    },
   )
   try {
+    for (const peer of peerMemory.list()) agent.learn(peer)
+    rememberPeers(agent, logger)
+    options.prepare?.(agent)
     for (const address of configuration.listen) await agent.listen(address)
     for (const peer of configuration.peers) learnAddress(agent, peer)
   } catch (error) {
@@ -128,6 +185,8 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
 interface AgentState {
   readonly configuration: Configuration
   readonly home: Home
+  readonly memory: PeerMemory
+  readonly roleNames: readonly string[]
   readonly log: SecurityLog
   readonly clock: Clock
   readonly random: Random
@@ -154,14 +213,28 @@ class ConfiguredAgent extends Fabric implements NodeAgent {
     return this.#state.log
   }
 
+  get memory(): PeerMemory {
+    return this.#state.memory
+  }
+
+  get roleNames(): readonly string[] {
+    return this.#state.roleNames
+  }
+
   record(): PeerRecord {
     return this.#state.record()
   }
 
-  issueJoinToken({ roles = ['member'], lifetimeMs }: JoinTokenOptions = {}): Promise<string> {
+  override async close(options?: { readonly drainMs?: number }): Promise<void> {
+    await super.close(options)
+    await this.#state.memory.settled()
+  }
+
+  issueJoinToken(options: JoinTokenOptions = {}): Promise<string> {
+    const { roles = ['member'], lifetimeMs, addresses: given = this.addresses } = options
     const { home, clock, random } = this.#state
     const tokens: JoinTokenBook = home.tokens
-    const addresses = this.addresses.map((address) => splitPeer(address).address)
+    const addresses = given.map((address) => splitPeer(address).address)
     const staticKey = home.keys.staticKey.publicKey
     const lifetime = lifetimeMs === undefined ? {} : { lifetimeMs }
     return tokens.issue({
@@ -175,10 +248,7 @@ class ConfiguredAgent extends Fabric implements NodeAgent {
     })
   }
 
-  async join(
-    text: string,
-    { roles = ['member'] }: { readonly roles?: readonly string[] } = {},
-  ): Promise<AgentId> {
+  async join(text: string, { roles = ['member'], signal }: JoinOptions = {}): Promise<AgentId> {
     const { home, clock } = this.#state
     const decoded = decodeJoinToken(text.trim())
     if (!decoded.ok) {
@@ -194,15 +264,26 @@ class ConfiguredAgent extends Fabric implements NodeAgent {
         kind: 'usage',
       })
     }
+    const before = home.trust.get(issuer)
     await home.trust.add({ agent: issuer, roles, source: 'token', addedMs: clock.wallMs() })
     this.learn({ agent: issuer, addresses, staticKey })
-    await this.connect(issuer, { token: secret })
+    try {
+      await this.connect(issuer, { token: secret, signal })
+    } catch (error) {
+      if (before === undefined) await home.trust.remove(issuer)
+      else await home.trust.add(before)
+      throw error
+    }
+    await this.memory.remember(this.known(issuer) ?? { agent: issuer, addresses }, {
+      isJoined: true,
+    })
     return issuer
   }
 }
 
 function configurationOf(options: CreateAgentOptions): Configuration {
-  const { passphrase, trust, policy, logger, clock, random, transports: others, ...code } = options
+  const { passphrase, trust, policy, logger, clock, random, ...rest } = options
+  const { transports: others, prepare, store, ...code } = rest
   const loaded = loadConfiguration({ code })
   if (loaded.ok) return loaded.value
   const faults = loaded.faults.map((fault) => describeFault(fault)).join('; ')
@@ -305,6 +386,19 @@ async function addTrust(
       addedMs,
     })
   }
+}
+
+/** A session proves its peer, so its record says where it will be found again. */
+function rememberPeers(agent: NodeAgent, logger: Logger): void {
+  agent.watchPeers((event) => {
+    if (event.kind !== 'connected') return
+    const { agent: id, name } = event.peer
+    const known = agent.known(id)
+    if (known === undefined || agent.trust.get(id) === undefined) return
+    agent.memory.remember({ ...known, name: name === '' ? known.name : name }).catch((error) => {
+      logger.log('warn', 'peer-memory-failed', { agent: id, reason: describeError(error) })
+    })
+  })
 }
 
 function learnAddress(agent: Fabric, text: string): void {

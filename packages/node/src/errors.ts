@@ -2,6 +2,15 @@
 
 import { MyelinError } from '@myelin/base'
 
-export type NodeErrorCode = 'NODE_CONFIGURATION' | 'NODE_HOME' | 'NODE_JOIN'
+export type NodeErrorCode =
+  | 'NODE_CONFIGURATION'
+  | 'NODE_HOME'
+  | 'NODE_JOIN'
+  /** The other end of a control socket broke the protocol, or a parameter of a call is wrong. */
+  | 'NODE_CONTROL'
+  | 'NODE_DAEMON_ABSENT'
+  | 'NODE_DAEMON_RUNS'
+  /** A peer is not trusted, or not known by that name. */
+  | 'NODE_PEER'
 
 export class NodeError extends MyelinError<NodeErrorCode> {}

@@ -21,6 +21,8 @@ export interface HomeOptions {
   readonly path?: string | undefined
   readonly passphrase?: string | undefined
   readonly random: Random
+  /** Instead of a folder. */
+  readonly store?: Store | undefined
 }
 
 export interface Home {
@@ -34,7 +36,8 @@ export interface Home {
 
 /** Opens a home, making keys where it has none. Throws `NODE_HOME` or the errors of identity. */
 export async function openHome(options: HomeOptions): Promise<Home> {
-  const store = options.path === undefined ? memoryStore() : fileStore(resolve(options.path))
+  const store =
+    options.store ?? (options.path === undefined ? memoryStore() : fileStore(resolve(options.path)))
   if (options.path !== undefined) await checkKeyPermissions(resolve(options.path))
   const file = { store, path: keyFileName, passphrase: options.passphrase, random: options.random }
   const found = await loadAgentKeys(file)

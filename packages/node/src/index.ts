@@ -43,14 +43,40 @@ export type { SyntaxFault, SyntaxFaultCode, SyntaxResult } from './config-syntax
 export { parseToml, type TomlOptions } from './config-toml.ts'
 export { parseYaml } from './config-yaml.ts'
 export {
+  type ControlServer,
+  localControl,
+  type ServeControlOptions,
+  serveControl,
+} from './control.ts'
+export { controlAddress } from './control-address.ts'
+export { type Control, connectControl } from './control-client.ts'
+export { type ControlParts, registerBytes } from './control-methods.ts'
+export type {
+  ControlInvitation,
+  ControlMessage,
+  ControlMethod,
+  ControlMethods,
+  ControlPeer,
+  ControlStatus,
+} from './control-protocol.ts'
+export {
   type CreateAgentOptions,
   createAgent,
+  type JoinOptions,
   type JoinTokenOptions,
   type NodeAgent,
   type TrustedPeer,
 } from './create-agent.ts'
+export { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts'
 export { NodeError, type NodeErrorCode } from './errors.ts'
-export { type Home, type HomeOptions, openHome } from './home.ts'
+export { type Home, type HomeOptions, keyFileName, openHome } from './home.ts'
 export { createLogger, type LoggerOptions } from './log.ts'
 export { type RotatingFile, type RotatingFileOptions, rotatingFile } from './log-file.ts'
-export { type LogSink, streamSink, wantsColour } from './log-sink.ts'
+export {
+  type ConfiguredLogger,
+  configureLogger,
+  type LogStreams,
+} from './log-setup.ts'
+export { type LogSink, type LogStream, streamSink, wantsColour } from './log-sink.ts'
+export { PeerKeeper, type PeerKeeperParts } from './peer-keeper.ts'
+export { PeerMemory, type RememberedPeer } from './peer-memory.ts'

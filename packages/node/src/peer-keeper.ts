@@ -4,7 +4,6 @@
 import {
   BaseError,
   type Clock,
-  describeError,
   type Logger,
   MyelinError,
   type Random,
@@ -20,6 +19,14 @@ export interface PeerKeeperParts {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+}
+
+interface Failure {
+  /** Counts from the last session that was stable. */
+  readonly attempt: number
+  readonly retryMs: number
+  /** Undefined where a session ended. */
+  readonly error: unknown
 }
 
 export class PeerKeeper {
@@ -56,31 +63,30 @@ export class PeerKeeper {
     const { clock, random } = this.#parts
     let attempt = 0
     while (!signal.aborted) {
-      const livedMs = await this.#holdOnce(peer, signal, attempt)
+      const { livedMs, error } = await this.#holdOnce(peer, signal)
       if (signal.aborted) return
       // A peer that accepts and hangs up at once must not be called in a tight loop.
       attempt = livedMs >= stableSessionMs ? 1 : attempt + 1
-      const delayMs = Math.round(backoffMs(attempt, random))
-      this.#log('info', 'peer-retry', { agent: peer, attempt, delayMs })
-      await sleep(clock, delayMs, signal).catch(() => {})
+      const retryMs = Math.round(backoffMs(attempt, random))
+      this.#tell(peer, { attempt, retryMs, error })
+      await sleep(clock, retryMs, signal).catch(() => {})
     }
   }
 
-  /** One session from its beginning to its end; resolves to how long it lived, 0 when it never began. */
-  async #holdOnce(peer: AgentId, signal: AbortSignal, attempt: number): Promise<number> {
+  /** One session from its beginning to its end, or the error because of which it never began. */
+  async #holdOnce(
+    peer: AgentId,
+    signal: AbortSignal,
+  ): Promise<{ livedMs: number; error?: unknown }> {
     const { clock } = this.#parts
     try {
       await this.#connect(peer, signal)
     } catch (error) {
-      if (signal.aborted) return 0
-      const code = error instanceof MyelinError ? error.code : 'UNKNOWN'
-      const reason = error instanceof Error ? error.message : describeError(error)
-      this.#log('warn', 'peer-unreachable', { agent: peer, attempt: attempt + 1, code, reason })
-      return 0
+      return { livedMs: 0, error }
     }
     const sinceMs = clock.monotonicMs()
     await this.#ended(peer, signal)
-    return clock.monotonicMs() - sinceMs
+    return { livedMs: clock.monotonicMs() - sinceMs }
   }
 
   async #connect(peer: AgentId, signal: AbortSignal): Promise<void> {
@@ -112,7 +118,14 @@ export class PeerKeeper {
     })
   }
 
-  #log(level: 'info' | 'warn', event: string, fields: Readonly<Record<string, unknown>>): void {
-    this.#parts.logger.log(level, event, fields)
+  #tell(agent: AgentId, { attempt, retryMs, error }: Failure): void {
+    const { logger } = this.#parts
+    if (error === undefined) {
+      logger.log('info', 'peer-lost', { agent, attempt, retryMs })
+      return
+    }
+    const code = error instanceof MyelinError ? error.code : 'UNKNOWN'
+    const reason = error instanceof Error ? error.message : String(error)
+    logger.log('warn', 'peer-unreachable', { agent, attempt, retryMs, code, reason })
   }
 }

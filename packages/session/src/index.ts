@@ -54,6 +54,18 @@ export {
   type HandshakeStep,
   type InitiatorContext,
 } from './handshake.ts'
+export {
+  type Accept,
+  decodeAccept,
+  decodeFinish,
+  decodeHello,
+  encodeAccept,
+  encodeFinish,
+  encodeHello,
+  type Finish,
+  type Hello,
+  type PayloadFault,
+} from './handshake-payload.ts'
 export { IncomingMessage, type MessageKind } from './incoming.ts'
 export {
   type Abilities,

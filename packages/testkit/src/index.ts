@@ -8,7 +8,30 @@
  * console.log(skipWithout('vectors/noise'))
  * ```
  */
+export {
+  describeFailure,
+  type FuzzOptions,
+  type FuzzReport,
+  fuzzTarget,
+  parseRegression,
+} from './fuzz/fuzz.ts'
+export { type Mutator, type MutatorOptions, mutator } from './fuzz/mutator.ts'
+export {
+  type Decoded,
+  type FuzzBounds,
+  type FuzzFailure,
+  type FuzzFailureKind,
+  type FuzzTarget,
+  type Judgement,
+  judge,
+} from './fuzz/target.ts'
 export { sharedPath, skipWithout } from './shared-data.ts'
+export { Host } from './simulation/host.ts'
+export { type LinkQuality, perfectLink, SimulatedNetwork } from './simulation/network.ts'
+export { SeededRandom } from './simulation/seeded-random.ts'
+export { Simulation, type SimulationOptions } from './simulation/simulation.ts'
+export { SimulatedStore } from './simulation/store.ts'
+export { Trace } from './simulation/trace.ts'
 export {
   type ComplianceOptions,
   type DatagramSubject,

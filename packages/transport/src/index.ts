@@ -44,6 +44,7 @@ export {
   memory,
   memoryDatagram,
 } from './memory.ts'
+export { MemoryStream, type MemoryStreamPair } from './memory-stream.ts'
 export type {
   ByteStream,
   ByteStreamHandlers,

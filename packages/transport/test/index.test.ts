@@ -5,6 +5,7 @@ import * as transport from '@myelin/transport'
 test('the package exports these values and no others', () => {
   assert.deepEqual(Object.keys(transport).sort(), [
     'MemoryNetwork',
+    'MemoryStream',
     'TransportError',
     'addressFaults',
     'dialWithDeadline',

@@ -1,0 +1,45 @@
+// What a scenario is: a workload on simulated hosts, faults, and what must hold whatever the seed. A violation
+// throws; its message names the seed, and the same seed fails again in the same way.
+
+import type { Simulation } from '@myelin/testkit'
+
+export interface ScenarioResult {
+  /** Identity of the run. */
+  readonly traceHash: string
+  readonly events: number
+  readonly simulatedMs: number
+  /** What happened, in numbers: that faults really struck shows here. */
+  readonly facts: Readonly<Record<string, number>>
+}
+
+export interface Scenario {
+  readonly name: string
+  readonly describes: string
+  run(seed: number): Promise<ScenarioResult>
+}
+
+export class Violation extends Error {}
+
+/** Throws a violation with the seed and the latest events. */
+export function must(condition: boolean, what: string, simulation: Simulation): asserts condition {
+  if (condition) return
+  throw new Violation(`${what} (seed ${simulation.seed}, ${Math.round(simulation.nowMs)} ms)\n${simulation.trace.tail(30).join('\n')}`)
+}
+
+export function resultOf(simulation: Simulation, facts: Readonly<Record<string, number>>): ScenarioResult {
+  for (const [name, value] of Object.entries(facts)) simulation.trace.add(simulation.nowMs, 'fact', name, value)
+  return { traceHash: simulation.trace.digest(), events: simulation.eventCount, simulatedMs: Math.round(simulation.nowMs), facts }
+}
+
+/** A link that is anything from a cable to a bad radio. */
+export function roughLink(simulation: Simulation) {
+  const random = simulation.random('link quality')
+  return {
+    delayMs: random.pick([0.1, 1, 5, 20, 80]),
+    jitterMs: random.pick([0, 1, 10, 50]),
+    loss: random.pick([0, 0, 0.01, 0.05, 0.1]),
+    duplication: 0.02,
+    reordering: 0.05,
+    bandwidth: random.pick([50, 500, 5_000, Number.POSITIVE_INFINITY]),
+  }
+}
