@@ -30,14 +30,18 @@ for (const scenario of chosen) {
       const result = await scenario.run(seed)
       if (values.twice) {
         const again = await scenario.run(seed)
-        if (again.traceHash !== result.traceHash) throw new Error(`seed ${seed} left two different traces`)
+        if (again.traceHash !== result.traceHash)
+          throw new Error(`seed ${seed} left two different traces`)
       }
-      for (const [fact, value] of Object.entries(result.facts)) totals.set(fact, (totals.get(fact) ?? 0) + value)
+      for (const [fact, value] of Object.entries(result.facts))
+        totals.set(fact, (totals.get(fact) ?? 0) + value)
       ran += 1
       passed += 1
     } catch (error) {
       failed += 1
-      console.error(`\n${scenario.name}, seed ${seed}: ${error instanceof Error ? error.message : error}`)
+      console.error(
+        `\n${scenario.name}, seed ${seed}: ${error instanceof Error ? error.message : error}`,
+      )
       console.error(`again: npm run sim -- --scenario ${scenario.name} --from ${seed} --seeds 1`)
       break
     }

@@ -1,8 +1,8 @@
 // Runs the tests with node:test and closes with one line of counts: `N passed, N failed, N skipped`.
 //
 //   node scripts/test.ts            everything
-//   node scripts/test.ts unit       unit, vectors, fuzz and simulations, in one process
-//   node scripts/test.ts e2e        real sockets and processes, a process per file
+//   node scripts/test.ts unit       what needs no process of its own
+//   node scripts/test.ts apart      real sockets and processes, simulations, long fuzzing: a process per file
 //   node scripts/test.ts FILE …     these files
 
 import { globSync } from 'node:fs'
@@ -13,10 +13,11 @@ const root = resolve(import.meta.dirname, '..')
 process.chdir(root)
 
 const everything = globSync('{packages,apps,sdks}/*/test/**/*.test.ts').sort()
-const isEndToEnd = (path: string) => path.endsWith('.e2e.test.ts')
+/** Real processes, and long computations: a process per file, two at a time. */
+const isApart = (path: string) => /\.(?:e2e|sim)\.test\.ts$|^apps\/.*\.fuzz\.test\.ts$/.test(path)
 const selections: Readonly<Record<string, () => string[]>> = {
-  unit: () => everything.filter((path) => !isEndToEnd(path)),
-  e2e: () => everything.filter(isEndToEnd),
+  unit: () => everything.filter((path) => !isApart(path)),
+  apart: () => everything.filter(isApart),
 }
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
@@ -28,10 +29,10 @@ const select = words.length === 1 ? selections[words[0] ?? ''] : undefined
 const files = select?.() ?? (words.length > 0 ? words : everything)
 const startedMs = performance.now()
 await runFiles(
-  files.filter((path) => !isEndToEnd(path)),
+  files.filter((path) => !isApart(path)),
   'none',
 )
-await runFiles(files.filter(isEndToEnd), 'process')
+await runFiles(files.filter(isApart), 'process')
 
 for (const skip of skips) console.log(`skipped: ${skip}`)
 for (const failure of failures) console.error(`\n${failure}`)
@@ -47,7 +48,7 @@ async function runFiles(paths: string[], isolation: 'none' | 'process'): Promise
     isolation,
     concurrency: isolation === 'process' ? 2 : false,
     execArgv: ['--conditions=@myelin/source'],
-    timeout: 120_000,
+    timeout: 240_000,
   })
   stream.on('test:pass', (event) => {
     if (event.details.type === 'suite') return

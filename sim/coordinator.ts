@@ -53,7 +53,15 @@ class Run {
     const simulation = this.#simulation
     const { clock, random, store, transports } = simulation.host('chief').ports
     const session = { heartbeatIntervalMs: 2_000 }
-    this.#agent = await createAgent({ name: 'chief', listen: ['/memory/chief.1'], session, clock, random, store, transports })
+    this.#agent = await createAgent({
+      name: 'chief',
+      listen: ['/memory/chief.1'],
+      session,
+      clock,
+      random,
+      store,
+      transports,
+    })
     this.#coordinator = new Coordinator({
       agent: this.#agent,
       clock,
@@ -61,7 +69,11 @@ class Run {
       taskWaitMs: 5_000,
       onEvent: (event) => {
         simulation.trace.add(simulation.nowMs, 'chief', event.kind)
-        if (event.kind === 'task-assigned') this.#assigned.set(event.taskId, [...(this.#assigned.get(event.taskId) ?? []), event.worker])
+        if (event.kind === 'task-assigned')
+          this.#assigned.set(event.taskId, [
+            ...(this.#assigned.get(event.taskId) ?? []),
+            event.worker,
+          ])
       },
     })
     this.#agent.handle('status-update', ({ payload, from }) => {
@@ -92,7 +104,8 @@ class Run {
     const simulation = this.#simulation
     const random = simulation.random('faults')
     const { network } = simulation
-    const pause = (ms: number) => new Promise<void>((resolve) => void simulation.schedule(ms, resolve))
+    const pause = (ms: number) =>
+      new Promise<void>((resolve) => void simulation.schedule(ms, resolve))
     for (let faults = random.between(0, 8); faults > 0 && !this.isOver; faults -= 1) {
       await pause(random.between(20, 4_000))
       const name = random.pick(workerNames)
@@ -106,7 +119,10 @@ class Run {
       } else if (kind === 'break') network.breakOne()
       else {
         if (kind === 'partition') network.partition('chief', name)
-        else network.cut(...(random.chance(0.5) ? (['chief', name] as const) : ([name, 'chief'] as const)))
+        else
+          network.cut(
+            ...(random.chance(0.5) ? (['chief', name] as const) : ([name, 'chief'] as const)),
+          )
         await pause(random.pick([200, 3_000, 20_000]))
         network.healAll()
       }
@@ -118,13 +134,22 @@ class Run {
     const simulation = this.#simulation
     const { counts } = this.#coordinator
     must(counts.pending + counts.assigned === 0, 'tasks are left over', simulation)
-    must(new Set(this.#accepted).size === this.#accepted.length, 'a task was accepted twice', simulation)
+    must(
+      new Set(this.#accepted).size === this.#accepted.length,
+      'a task was accepted twice',
+      simulation,
+    )
     must(counts.done === this.#accepted.length, 'done and accepted differ', simulation)
     must(counts.done + counts.failed === tasks, 'a task was lost', simulation)
     for (const [taskId, times] of this.#acknowledged) {
-      must(times > 0 && this.#accepted.includes(taskId), `${taskId} was acknowledged and is not done`, simulation)
+      must(
+        times > 0 && this.#accepted.includes(taskId),
+        `${taskId} was acknowledged and is not done`,
+        simulation,
+      )
     }
-    for (const [taskId, workers] of this.#assigned) must(workers.length <= 6, `${taskId} was handed out ${workers.length} times`, simulation)
+    for (const [taskId, workers] of this.#assigned)
+      must(workers.length <= 6, `${taskId} was handed out ${workers.length} times`, simulation)
   }
 
   async stop(): Promise<void> {
@@ -135,7 +160,13 @@ class Run {
 
   facts(): Record<string, number> {
     const { done, failed } = this.#coordinator.counts
-    return { done, failed, worked: this.#worked, crashes: this.#crashes, reassigned: this.#coordinator.reassigned }
+    return {
+      done,
+      failed,
+      worked: this.#worked,
+      crashes: this.#crashes,
+      reassigned: this.#coordinator.reassigned,
+    }
   }
 
   async #startWorker(name: string, isFirst: boolean): Promise<void> {
@@ -159,8 +190,14 @@ class Run {
       work: async (task, client) => {
         await new Promise<void>((resolve) => void clock.setTimer(pace.between(10, 3_000), resolve))
         this.#worked += 1
-        const answer = await worker.request(client.coordinator, 'status-update', { state: 'done', taskId: task.taskId }, { timeoutMs: 10_000 })
-        if (answer.type === 'status-update') this.#acknowledged.set(task.taskId, (this.#acknowledged.get(task.taskId) ?? 0) + 1)
+        const answer = await worker.request(
+          client.coordinator,
+          'status-update',
+          { state: 'done', taskId: task.taskId },
+          { timeoutMs: 10_000 },
+        )
+        if (answer.type === 'status-update')
+          this.#acknowledged.set(task.taskId, (this.#acknowledged.get(task.taskId) ?? 0) + 1)
       },
     })
   }

@@ -20,7 +20,8 @@ export const joiningScenario: Scenario = {
       const guest = await simulation.complete(boot(simulation, name), patienceMs, 'the boot')
       const attempt = guest.join(token).then(
         () => entered.push(name),
-        (error: { code?: string }) => simulation.trace.add(simulation.nowMs, name, 'refused', error.code ?? '?'),
+        (error: { code?: string }) =>
+          simulation.trace.add(simulation.nowMs, name, 'refused', error.code ?? '?'),
       )
       if (random.chance(0.7)) {
         await simulation.advance(random.fraction() * 40)
@@ -40,5 +41,13 @@ export const joiningScenario: Scenario = {
 
 function boot(simulation: Simulation, name: string): Promise<NodeAgent> {
   const { clock, random, store, transports } = simulation.host(name).ports
-  return createAgent({ name, listen: [`/memory/${name}.1`], session: { handshakeTimeoutMs: 2_000 }, clock, random, store, transports })
+  return createAgent({
+    name,
+    listen: [`/memory/${name}.1`],
+    session: { handshakeTimeoutMs: 2_000 },
+    clock,
+    random,
+    store,
+    transports,
+  })
 }

@@ -23,12 +23,23 @@ export class Violation extends Error {}
 /** Throws a violation with the seed and the latest events. */
 export function must(condition: boolean, what: string, simulation: Simulation): asserts condition {
   if (condition) return
-  throw new Violation(`${what} (seed ${simulation.seed}, ${Math.round(simulation.nowMs)} ms)\n${simulation.trace.tail(30).join('\n')}`)
+  throw new Violation(
+    `${what} (seed ${simulation.seed}, ${Math.round(simulation.nowMs)} ms)\n${simulation.trace.tail(30).join('\n')}`,
+  )
 }
 
-export function resultOf(simulation: Simulation, facts: Readonly<Record<string, number>>): ScenarioResult {
-  for (const [name, value] of Object.entries(facts)) simulation.trace.add(simulation.nowMs, 'fact', name, value)
-  return { traceHash: simulation.trace.digest(), events: simulation.eventCount, simulatedMs: Math.round(simulation.nowMs), facts }
+export function resultOf(
+  simulation: Simulation,
+  facts: Readonly<Record<string, number>>,
+): ScenarioResult {
+  for (const [name, value] of Object.entries(facts))
+    simulation.trace.add(simulation.nowMs, 'fact', name, value)
+  return {
+    traceHash: simulation.trace.digest(),
+    events: simulation.eventCount,
+    simulatedMs: Math.round(simulation.nowMs),
+    facts,
+  }
 }
 
 /** A link that is anything from a cable to a bad radio. */

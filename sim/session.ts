@@ -36,15 +36,31 @@ export const sessionScenario: Scenario = {
     const link = roughLink(simulation)
     simulation.network.setLink('alice', 'bob', link)
     simulation.network.setLink('bob', 'alice', link)
-    const [alice, bob] = await simulation.complete(connect(simulation), patienceMs, 'the first connection')
+    const [alice, bob] = await simulation.complete(
+      connect(simulation),
+      patienceMs,
+      'the first connection',
+    )
     const work = [workload(simulation, alice, bob), workload(simulation, bob, alice)]
     const faults = injectFaults(simulation)
     for (const part of work) await simulation.complete(part, 20 * patienceMs, 'the workload')
     await simulation.complete(faults, 20 * patienceMs, 'the faults')
     simulation.network.healAll()
-    await simulation.complete(alive(simulation, alice, bob), patienceMs, 'the answer after the faults')
-    for (const [from, to] of [[alice, bob], [bob, alice]] as const) checkDelivery(simulation, from, to)
-    await simulation.complete(Promise.all([alice.agent.close(), bob.agent.close()]), patienceMs, 'closing')
+    await simulation.complete(
+      alive(simulation, alice, bob),
+      patienceMs,
+      'the answer after the faults',
+    )
+    for (const [from, to] of [
+      [alice, bob],
+      [bob, alice],
+    ] as const)
+      checkDelivery(simulation, from, to)
+    await simulation.complete(
+      Promise.all([alice.agent.close(), bob.agent.close()]),
+      patienceMs,
+      'closing',
+    )
     const facts = {
       arrived: alice.arrived.size + bob.arrived.size,
       acknowledged: alice.acknowledged.size + bob.acknowledged.size,
@@ -59,11 +75,23 @@ export const sessionScenario: Scenario = {
 async function connect(simulation: Simulation): Promise<[Side, Side]> {
   const random = simulation.random('options')
   const limits = { windowBytes: random.pick([256 * 1024, 1024 * 1024, 4 * 1024 * 1024]) }
-  const session = { rekeyMessages: random.pick([1, 5, 1_000_000]), rekeyBytes: random.pick([10_000, 1_000_000, 2 ** 36]) }
+  const session = {
+    rekeyMessages: random.pick([1, 5, 1_000_000]),
+    rekeyBytes: random.pick([10_000, 1_000_000, 2 ** 36]),
+  }
   const make = async (name: string): Promise<Side> => {
     const { clock, random: secrets, store, transports } = simulation.host(name).ports
     const listen = [`/memory/${name}.1`]
-    const agent = await createAgent({ name, listen, limits, session, clock, random: secrets, store, transports })
+    const agent = await createAgent({
+      name,
+      listen,
+      limits,
+      session,
+      clock,
+      random: secrets,
+      store,
+      transports,
+    })
     return sideOf(simulation, name, agent)
   }
   const [alice, bob] = [await make('alice'), await make('bob')]
@@ -94,7 +122,12 @@ function sideOf(simulation: Simulation, name: string, agent: NodeAgent): Side {
   }
   agent.watchPeers((event) => {
     if (event.kind === 'connected') side.session += 1
-    simulation.trace.add(simulation.nowMs, name, event.kind, event.kind === 'connected' ? '' : event.code)
+    simulation.trace.add(
+      simulation.nowMs,
+      name,
+      event.kind,
+      event.kind === 'connected' ? '' : event.code,
+    )
   })
   agent.handle('data', ({ payload }) => {
     const number = new DataView(payload.buffer, payload.byteOffset).getUint32(0)
@@ -116,7 +149,11 @@ function sideOf(simulation: Simulation, name: string, agent: NodeAgent): Side {
       if (number < 0) number = chunk[0] as number
       digest.update(chunk)
       bytes += chunk.length
-      must(agent.peers().every((peer) => peer.stats.heldBytes < 40 * 1024 * 1024), 'a queue grew without bound', simulation)
+      must(
+        agent.peers().every((peer) => peer.stats.heldBytes < 40 * 1024 * 1024),
+        'a queue grew without bound',
+        simulation,
+      )
     }
     simulation.trace.add(simulation.nowMs, name, 'stream', number, bytes)
     side.streams.set(number, digest.digest('hex'))
@@ -132,11 +169,22 @@ async function workload(simulation: Simulation, from: Side, to: Side): Promise<v
   for (let number = 1; number <= operations; number += 1) {
     const kind = random.pick(['message', 'message', 'request', 'request', 'stream'])
     const payload = payloadOf(number, random.pick(sizes))
-    const act = kind === 'message' ? send(from, to, payload) : kind === 'request' ? ask(simulation, from, to, payload, number) : flow(from, to, number, random)
+    const act =
+      kind === 'message'
+        ? send(from, to, payload)
+        : kind === 'request'
+          ? ask(simulation, from, to, payload, number)
+          : flow(from, to, number, random)
     waiting.push(
       act.catch((error: unknown) => {
         from.failed += 1
-        simulation.trace.add(simulation.nowMs, from.name, 'failed', number, String((error as { code?: string }).code))
+        simulation.trace.add(
+          simulation.nowMs,
+          from.name,
+          'failed',
+          number,
+          String((error as { code?: string }).code),
+        )
       }),
     )
     const queued = from.agent.peers().reduce((sum, peer) => sum + peer.stats.queuedBytes, 0)
@@ -150,9 +198,21 @@ async function send(from: Side, to: Side, payload: Uint8Array): Promise<void> {
   await from.agent.send(to.agent.id, 'data', payload)
 }
 
-async function ask(simulation: Simulation, from: Side, to: Side, payload: Uint8Array, number: number): Promise<void> {
-  const answer = await from.agent.request(to.agent.id, 'echo', payload, { timeoutMs: requestTimeoutMs })
-  must(Buffer.compare(answer.payload as Uint8Array, payload) === 0, `request ${number} got another's answer`, simulation)
+async function ask(
+  simulation: Simulation,
+  from: Side,
+  to: Side,
+  payload: Uint8Array,
+  number: number,
+): Promise<void> {
+  const answer = await from.agent.request(to.agent.id, 'echo', payload, {
+    timeoutMs: requestTimeoutMs,
+  })
+  must(
+    Buffer.compare(answer.payload as Uint8Array, payload) === 0,
+    `request ${number} got another's answer`,
+    simulation,
+  )
   from.acknowledged.add(number)
 }
 
@@ -178,7 +238,8 @@ const sentStreams = new Map<string, string>()
 async function injectFaults(simulation: Simulation): Promise<void> {
   const random = simulation.random('faults')
   const { network } = simulation
-  const pause = (ms: number) => new Promise<void>((resolve) => void simulation.schedule(ms, resolve))
+  const pause = (ms: number) =>
+    new Promise<void>((resolve) => void simulation.schedule(ms, resolve))
   for (let faults = random.between(0, faultsMax); faults > 0; faults -= 1) {
     await pause(random.between(50, 3_000))
     const kind = random.pick(['break', 'partition', 'one-way', 'slow', 'skew'])
@@ -186,8 +247,15 @@ async function injectFaults(simulation: Simulation): Promise<void> {
     const ms = random.pick([100, 2_000, 25_000])
     if (kind === 'break') network.breakOne()
     else if (kind === 'partition') network.partition('alice', 'bob')
-    else if (kind === 'one-way') network.cut(...(random.chance(0.5) ? (['alice', 'bob'] as const) : (['bob', 'alice'] as const)))
-    else if (kind === 'slow') network.setLink('alice', 'bob', { delayMs: random.between(1, 400), loss: random.fraction() / 5 })
+    else if (kind === 'one-way')
+      network.cut(
+        ...(random.chance(0.5) ? (['alice', 'bob'] as const) : (['bob', 'alice'] as const)),
+      )
+    else if (kind === 'slow')
+      network.setLink('alice', 'bob', {
+        delayMs: random.between(1, 400),
+        loss: random.fraction() / 5,
+      })
     else simulation.host(random.pick(['alice', 'bob'])).skew(random.between(-1_000, 1_000))
     await pause(ms)
     network.healAll()
@@ -198,7 +266,9 @@ async function injectFaults(simulation: Simulation): Promise<void> {
 async function alive(simulation: Simulation, alice: Side, bob: Side): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      await bob.agent.request(alice.agent.id, 'echo', payloadOf(1_000_000 + attempt, 10), { timeoutMs: 10_000 })
+      await bob.agent.request(alice.agent.id, 'echo', payloadOf(1_000_000 + attempt, 10), {
+        timeoutMs: 10_000,
+      })
       return
     } catch (error) {
       must(attempt < 10, `the network is whole and still: ${error}`, simulation)
@@ -208,12 +278,21 @@ async function alive(simulation: Simulation, alice: Side, bob: Side): Promise<vo
 
 function checkDelivery(simulation: Simulation, from: Side, to: Side): void {
   for (const number of from.acknowledged) {
-    must(to.handled.get(number) === 1, `request ${number} was acknowledged and handled ${to.handled.get(number) ?? 0} times`, simulation)
+    must(
+      to.handled.get(number) === 1,
+      `request ${number} was acknowledged and handled ${to.handled.get(number) ?? 0} times`,
+      simulation,
+    )
   }
-  for (const [number, times] of to.handled) must(times === 1, `request ${number} was handled ${times} times`, simulation)
+  for (const [number, times] of to.handled)
+    must(times === 1, `request ${number} was handled ${times} times`, simulation)
   let [last, session] = [0, 0]
   for (const [number, inSession] of to.arrived) {
-    must(inSession !== session || number > last, `message ${number} arrived after ${last} in one session`, simulation)
+    must(
+      inSession !== session || number > last,
+      `message ${number} arrived after ${last} in one session`,
+      simulation,
+    )
     ;[last, session] = [number, inSession]
   }
   for (const [number, digest] of to.streams) {

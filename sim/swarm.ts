@@ -1,8 +1,15 @@
 // A training whose coordinator crashes and comes back: what it had remembered, it goes on from; it never goes
 // back behind a round that it told the world about.
 
-import { defaultPlan, type RoundResult, runSwarmCoordinator, runSwarmWorker, type SwarmPlan, testDigits } from '@myelin/learning'
 import { silentLogger } from '@myelin/base'
+import {
+  defaultPlan,
+  type RoundResult,
+  runSwarmCoordinator,
+  runSwarmWorker,
+  type SwarmPlan,
+  testDigits,
+} from '@myelin/learning'
 import { createAgent, type NodeAgent } from '@myelin/node'
 import { Simulation } from '@myelin/testkit'
 import { must, resultOf, roughLink, type Scenario } from './scenario.ts'
@@ -70,7 +77,8 @@ class Training {
   async injectFaults(): Promise<void> {
     const simulation = this.#simulation
     const random = simulation.random('faults')
-    const pause = (ms: number) => new Promise<void>((resolve) => void simulation.schedule(ms, resolve))
+    const pause = (ms: number) =>
+      new Promise<void>((resolve) => void simulation.schedule(ms, resolve))
     for (let faults = random.between(0, 5); faults > 0 && !this.isOver; faults -= 1) {
       await pause(random.between(5, 3_000))
       if (this.isOver) return
@@ -98,10 +106,22 @@ class Training {
   check(rounds: readonly RoundResult[]): void {
     const simulation = this.#simulation
     must(rounds.length === plan.rounds, `${rounds.length} rounds of ${plan.rounds}`, simulation)
-    must(rounds.every(({ round }, i) => round === i + 1), 'the rounds are not in order', simulation)
-    must(rounds.every(({ accuracy }) => accuracy >= 0 && accuracy <= 1), 'an accuracy is none', simulation)
+    must(
+      rounds.every(({ round }, i) => round === i + 1),
+      'the rounds are not in order',
+      simulation,
+    )
+    must(
+      rounds.every(({ accuracy }) => accuracy >= 0 && accuracy <= 1),
+      'an accuracy is none',
+      simulation,
+    )
     // A round that was announced is durable: it is never trained, and announced, again.
-    must(new Set(this.#announced).size === this.#announced.length, `rounds were announced twice: ${this.#announced}`, simulation)
+    must(
+      new Set(this.#announced).size === this.#announced.length,
+      `rounds were announced twice: ${this.#announced}`,
+      simulation,
+    )
   }
 
   stop(): void {
@@ -117,7 +137,15 @@ class Training {
     const host = simulation.host('chief')
     const { clock, random, store, transports } = host.ports
     const session = { heartbeatIntervalMs: 2_000 }
-    const chief = await createAgent({ name: 'chief', listen: ['/memory/chief.1'], session, clock, random, store, transports })
+    const chief = await createAgent({
+      name: 'chief',
+      listen: ['/memory/chief.1'],
+      session,
+      clock,
+      random,
+      store,
+      transports,
+    })
     this.#chief = chief
     const training = runSwarmCoordinator({
       agent: chief,
@@ -149,14 +177,23 @@ class Training {
     if (known === undefined) await this.#join(worker)
     else worker.learn({ agent: known.agent, addresses: ['/memory/chief.1'] })
     const coordinator = this.#chief.id
-    const options = { agent: worker, coordinator, clock, random, logger: silentLogger, signal: this.#stop.signal }
+    const options = {
+      agent: worker,
+      coordinator,
+      clock,
+      random,
+      logger: silentLogger,
+      signal: this.#stop.signal,
+    }
     void runSwarmWorker({ ...options, backoff: { firstMs: 50, maxMs: 2_000 } })
   }
 
   async #join(worker: NodeAgent): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        await worker.join(await this.#chief.issueJoinToken({ roles: ['worker'] }), { roles: ['coordinator'] })
+        await worker.join(await this.#chief.issueJoinToken({ roles: ['worker'] }), {
+          roles: ['coordinator'],
+        })
         return
       } catch (error) {
         must(attempt < 20, `a worker cannot join: ${error}`, this.#simulation)

@@ -233,7 +233,8 @@ const varint: FuzzTarget = {
       const end = writeVarint(shortest, 0, value)
       assert.ok(end <= length, 'the shortest form is longer')
       assert.equal(readVarint(shortest, 0), value)
-      if (end === length) assert.ok(equalBytes(shortest.subarray(0, end), input.subarray(offset, offset + end)))
+      if (end === length)
+        assert.ok(equalBytes(shortest.subarray(0, end), input.subarray(offset, offset + end)))
       offset += length
     }
     return offset

@@ -33,7 +33,11 @@ const values: readonly unknown[] = [
   [1, -1, 2 ** 40, 2n ** 60n, -(2n ** 63n), 1.5, Number.NaN, true, false],
   { a: { b: { c: [[[['deep']]]] } }, 'a longer key, of more than 31 bytes in all': '' },
   [new MsgpackTimestamp(1_700_000_000, 5), new MsgpackExtension(7, Uint8Array.of(1, 2, 3))],
-  { text: 'ä'.repeat(200), data: new Uint8Array(300), list: Array.from({ length: 20 }, (_, i) => i) },
+  {
+    text: 'ä'.repeat(200),
+    data: new Uint8Array(300),
+    list: Array.from({ length: 20 }, (_, i) => i),
+  },
 ]
 
 const msgpack: FuzzTarget = {
@@ -59,14 +63,23 @@ const msgpack: FuzzTarget = {
   },
 }
 
-const payloads: { readonly [Name in BuiltInName]: readonly Parameters<(typeof builtInTypes)[Name]['encode']>[0][] } = {
+const payloads: {
+  readonly [Name in BuiltInName]: readonly Parameters<(typeof builtInTypes)[Name]['encode']>[0][]
+} = {
   data: [bytes('data')],
   echo: [bytes('echo')],
   ping: [{ nonce: new Uint8Array(8) }],
   pong: [{ nonce: new Uint8Array(8).fill(255) }],
   heartbeat: [{ sequence: 1, sentMs: 1_700_000_000_000 }],
   'task-assignment': [
-    { taskId: 't', kind: 'train', round: 0, deadlineMs: 5, parameters: { a: 1, b: 'x', c: true }, body: bytes('b') },
+    {
+      taskId: 't',
+      kind: 'train',
+      round: 0,
+      deadlineMs: 5,
+      parameters: { a: 1, b: 'x', c: true },
+      body: bytes('b'),
+    },
     { taskId: 't', kind: 'train', round: 0, parameters: {}, body: new Uint8Array(0) },
   ],
   'status-update': [
@@ -74,7 +87,16 @@ const payloads: { readonly [Name in BuiltInName]: readonly Parameters<(typeof bu
     { state: 'idle' },
   ],
   'neural-update': [
-    { model: 'm', taskId: 't', round: 3, kind: 'delta', examples: 9, loss: 1, shapes: [[2, 2], []], data: new Uint8Array(20) },
+    {
+      model: 'm',
+      taskId: 't',
+      round: 3,
+      kind: 'delta',
+      examples: 9,
+      loss: 1,
+      shapes: [[2, 2], []],
+      data: new Uint8Array(20),
+    },
   ],
   coordination: [{ action: 'elect', term: 2, body: bytes('b') }],
   discovery: [{ action: 'announce', records: [bytes('r'), bytes('s')] }],
@@ -129,7 +151,14 @@ const envelopeSamples = () => [
   sealEnvelope(message('data', new Uint8Array(0)), keys),
   sealEnvelope(message('a-name-of-more-than-thirty-one-bytes-in-all', new Uint8Array(300)), keys),
 ]
-const envelopeTokens = texts('version', 'message_id', 'message_type', 'timestamp', 'payload', 'signature')
+const envelopeTokens = texts(
+  'version',
+  'message_id',
+  'message_type',
+  'timestamp',
+  'payload',
+  'signature',
+)
 
 const envelope: FuzzTarget = {
   name: 'envelope',
@@ -153,7 +182,10 @@ const openedEnvelope: FuzzTarget = {
   decode: (input) => {
     const opened = openEnvelope(input)
     if (opened.ok) {
-      assert.ok(envelopeSamples().some((sample) => equalBytes(sample, input)), 'forged')
+      assert.ok(
+        envelopeSamples().some((sample) => equalBytes(sample, input)),
+        'forged',
+      )
       return input.length
     }
     if (opened.fault !== 'envelope_signature') return undefined
@@ -177,7 +209,11 @@ function compressionTarget(name: Exclude<CompressionName, 'none'>, cost: number)
     name,
     bounds: boundsWith({ outputBytesMax: recordBytes, allocatedBytesMax: 1 * mib }),
     samples: () => [text, ramp, zeros].flatMap((sample) => compress(name, sample) ?? []),
-    tokens: [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), new Uint8Array(20).fill(255), Uint8Array.of(0, 0, 1)],
+    tokens: [
+      Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd),
+      new Uint8Array(20).fill(255),
+      Uint8Array.of(0, 0, 1),
+    ],
     cost,
     decode: (input) => {
       const unpacked = decompress(name, input, { outputBytesMax: recordBytes })

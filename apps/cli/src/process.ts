@@ -3,6 +3,12 @@
 import { describeError } from '@myelin/base'
 import { runCli } from './cli.ts'
 
+/**
+ * Time after a signal for the last output to leave, and for connections that their peers do not close, in ms.
+ * A pipe that nobody reads would else keep the process for ever.
+ */
+const lastWordsMs = 3000
+
 /** Runs `process.argv` and sets the exit code. The process ends when nothing is left to do. */
 export async function runProcess(): Promise<void> {
   endQuietlyWithoutReader(process.stdout)
@@ -19,6 +25,7 @@ export async function runProcess(): Promise<void> {
     environment: process.env,
     signal: takeSignals,
   })
+  if (controller?.signal.aborted) setTimeout(() => process.exit(), lastWordsMs).unref()
 }
 
 /** `myelin … | head` closes the pipe early: that is no error of ours, and nobody would read a message. */

@@ -1,14 +1,17 @@
 // Runs the `myelin` command as a process of its own, from the sources.
 
-import { spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 
 const main = resolve(import.meta.dirname, '../src/main.ts')
 
 export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** What stands on the standard input; nothing by default. */
+  readonly input?: string | Uint8Array
   /** Closes the reading end of the standard output at once. */
   readonly withoutReader?: boolean
 }
@@ -16,27 +19,100 @@ export interface RunOptions {
 export interface RunResult {
   readonly code: number | null
   readonly stdout: string
+  /** The standard output before it was read as UTF-8. */
+  readonly bytes: Uint8Array
   readonly stderr: string
 }
 
 /** Only what is passed reaches the process: no variable of this machine. */
 export function runMyelin(words: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const child = spawn(process.execPath, ['--conditions=@myelin/source', main, ...words], {
-    cwd: options.cwd ?? tmpdir(),
-    env: { PATH: process.env.PATH ?? '', ...options.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let stdout = ''
+  const child = spawnMyelin(words, options)
+  child.stdin.on('error', () => {}).end(options.input ?? '')
+  const chunks: Uint8Array[] = []
   let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
+  child.stdout.on('data', (chunk: Uint8Array) => void chunks.push(chunk))
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
   if (options.withoutReader) child.stdout.destroy()
   return new Promise((done, failed) => {
     child.on('error', failed)
-    child.on('close', (code) => done({ code, stdout, stderr }))
+    child.on('close', (code) => {
+      const bytes = Buffer.concat(chunks)
+      done({ code, stdout: bytes.toString('utf8'), bytes, stderr })
+    })
+  })
+}
+
+export interface RunningMyelin extends AsyncDisposable {
+  readonly pid: number
+  /** Resolves to the first line of either stream, past or to come, that matches. */
+  line(pattern: RegExp): Promise<string>
+  /** All lines so far. */
+  readonly lines: readonly string[]
+  /** Stops reading the standard output, as a pipe whose reader hangs. */
+  stopReading(): void
+  kill(signal: NodeJS.Signals): void
+  /** The exit code, or the signal that ended it. */
+  readonly exit: Promise<number | NodeJS.Signals | null>
+}
+
+/** Starts a command that runs until it is told to stop. Disposing kills it. */
+export function startMyelin(words: readonly string[], options: RunOptions = {}): RunningMyelin {
+  const child = spawnMyelin(words, options)
+  child.stdin.end()
+  const lines: string[] = []
+  const waiting = new Set<() => void>()
+  const wake = () => {
+    for (const check of waiting) check()
+  }
+  const exit = new Promise<number | NodeJS.Signals | null>((resolve) => {
+    child.on('close', (code, signal) => {
+      resolve(code ?? signal)
+      wake()
+    })
+  })
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line)
+      wake()
+    })
+  }
+  const line = (pattern: RegExp) =>
+    new Promise<string>((resolve, reject) => {
+      const check = () => {
+        const found = lines.find((text) => pattern.test(text))
+        const isOver = child.exitCode !== null || child.signalCode !== null
+        if (found === undefined && !isOver) return
+        waiting.delete(check)
+        if (found !== undefined) resolve(found)
+        else reject(new Error(`it ended without ${pattern}:\n${lines.join('\n')}`))
+      }
+      waiting.add(check)
+      check()
+    })
+  return {
+    pid: child.pid ?? 0,
+    line,
+    lines,
+    stopReading: () => void child.stdout.pause(),
+    kill: (signal) => void child.kill(signal),
+    exit,
+    [Symbol.asyncDispose]: async () => {
+      child.stdout.destroy()
+      child.kill('SIGKILL')
+      await exit
+    },
+  }
+}
+
+function spawnMyelin(
+  words: readonly string[],
+  options: RunOptions,
+): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, ['--conditions=@myelin/source', main, ...words], {
+    cwd: options.cwd ?? tmpdir(),
+    env: { PATH: process.env.PATH ?? '', ...options.environment },
+    stdio: 'pipe',
   })
 }

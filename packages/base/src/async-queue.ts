@@ -71,7 +71,10 @@ export class AsyncQueue<Item> implements AsyncIterable<Item>, AsyncIterator<Item
   return(): Promise<IteratorResult<Item>> {
     this.close()
     this.#failure = undefined
-    while (this.#queue.size > 0) this.#onRoom?.(this.#queue.shift() as Item)
+    while (this.#queue.size > 0) {
+      const item = this.#queue.shift() as Item
+      this.#onRoom?.(item)
+    }
     return Promise.resolve({ done: true, value: undefined })
   }
 

@@ -28,13 +28,7 @@ export class MyelinError<Code extends string = string> extends Error {
   }
 }
 
-export type BaseErrorCode =
-  | 'BASE_ASSERTION'
-  | 'BASE_BYTES_OVERRUN'
-  | 'BASE_DEADLINE'
-  | 'BASE_QUEUE_CLOSED'
-  | 'BASE_STORE'
-  | 'BASE_TEXT_INVALID'
+export type BaseErrorCode = 'BASE_ASSERTION' | 'BASE_DEADLINE' | 'BASE_STORE'
 
 export class BaseError extends MyelinError<BaseErrorCode> {}
 

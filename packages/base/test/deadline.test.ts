@@ -4,7 +4,12 @@ import { test } from 'node:test'
 import { sleep, withDeadline } from '@myelin/base'
 import { VirtualClock } from '@myelin/testkit'
 
-const options = (clock: VirtualClock, signal?: AbortSignal) => ({ clock, timeoutMs: 100, signal, what: 'the test' })
+const options = (clock: VirtualClock, signal?: AbortSignal) => ({
+  clock,
+  timeoutMs: 100,
+  signal,
+  what: 'the test',
+})
 
 test('work that is done in time gives its value or its error, and leaves no timer', async () => {
   const clock = new VirtualClock()
@@ -15,7 +20,9 @@ test('work that is done in time gives its value or its error, and leaves no time
 
 test('work that takes too long is given up to the millisecond', async () => {
   const clock = new VirtualClock()
-  const outcome = withDeadline(new Promise(() => {}), options(clock)).catch((error: unknown) => error)
+  const outcome = withDeadline(new Promise(() => {}), options(clock)).catch(
+    (error: unknown) => error,
+  )
   let isOver = false
   void outcome.then(() => {
     isOver = true
@@ -47,7 +54,10 @@ test('an abort wins with its reason, and leaves no timer and no listener', async
   assert.equal(clock.timersPending, 0)
   assert.equal(getEventListeners(abort.signal, 'abort').length, 0)
   // Aborted before: the work's own failure goes nowhere, and not unhandled.
-  await assert.rejects(withDeadline(Promise.reject(new Error('own')), options(clock, abort.signal)), /enough/)
+  await assert.rejects(
+    withDeadline(Promise.reject(new Error('own')), options(clock, abort.signal)),
+    /enough/,
+  )
 })
 
 test('a signal that outlives the work keeps nothing of it', async () => {

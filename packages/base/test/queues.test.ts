@@ -4,25 +4,33 @@ import { AsyncQueue, BoundedQueue } from '@myelin/base'
 import fc from 'fast-check'
 
 test('a bounded queue is a list that refuses beyond its bound', () => {
-  const step = fc.oneof({ weight: 5, arbitrary: fc.nat() }, { weight: 4, arbitrary: fc.constant('shift' as const) }, { weight: 1, arbitrary: fc.constant('clear' as const) })
+  const step = fc.oneof(
+    { weight: 5, arbitrary: fc.nat() },
+    { weight: 4, arbitrary: fc.constant('shift' as const) },
+    { weight: 1, arbitrary: fc.constant('clear' as const) },
+  )
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 40 }), fc.array(step, { maxLength: 200 }), (capacity, steps) => {
-      const queue = new BoundedQueue<number>(capacity)
-      let model: number[] = []
-      for (const one of steps) {
-        if (one === 'clear') {
-          queue.clear()
-          model = []
-        } else if (one === 'shift') {
-          assert.equal(queue.peek(), model[0])
-          assert.equal(queue.shift(), model.shift())
-        } else {
-          assert.equal(queue.push(one), model.length < capacity)
-          if (model.length < capacity) model.push(one)
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.array(step, { maxLength: 200 }),
+      (capacity, steps) => {
+        const queue = new BoundedQueue<number>(capacity)
+        let model: number[] = []
+        for (const one of steps) {
+          if (one === 'clear') {
+            queue.clear()
+            model = []
+          } else if (one === 'shift') {
+            assert.equal(queue.peek(), model[0])
+            assert.equal(queue.shift(), model.shift())
+          } else {
+            assert.equal(queue.push(one), model.length < capacity)
+            if (model.length < capacity) model.push(one)
+          }
+          assert.deepEqual([queue.size, queue.isFull], [model.length, model.length === capacity])
         }
-        assert.deepEqual([queue.size, queue.isFull], [model.length, model.length === capacity])
-      }
-    }),
+      },
+    ),
   )
 })
 

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assert as baseAssert, BaseError, describeError, err, MyelinError, ok, type Result } from '@myelin/base'
+import {
+  BaseError,
+  assert as baseAssert,
+  describeError,
+  err,
+  MyelinError,
+  ok,
+  type Result,
+} from '@myelin/base'
 
 test('a result is a value or a named fault', () => {
   const half = (n: number): Result<number, 'odd'> => (n % 2 === 0 ? ok(n / 2) : err('odd'))
@@ -22,7 +30,10 @@ test('an error carries its code, its kind and its cause', () => {
   class OwnError extends MyelinError<'OWN_CODE'> {}
   const cause = new Error('inside')
   const error = new OwnError('OWN_CODE', 'what and why', { cause, kind: 'recoverable' })
-  assert.deepEqual([error.name, error.code, error.kind, error.message], ['OwnError', 'OWN_CODE', 'recoverable', 'what and why'])
+  assert.deepEqual(
+    [error.name, error.code, error.kind, error.message],
+    ['OwnError', 'OWN_CODE', 'recoverable', 'what and why'],
+  )
   assert.equal(error.cause, cause)
   assert.ok(error instanceof Error)
   assert.equal(new OwnError('OWN_CODE', 'x').kind, 'protocol')
@@ -38,5 +49,9 @@ test('any error has one line for people', () => {
 
 test('a broken assertion is fatal', () => {
   baseAssert(true, 'fine')
-  assert.throws(() => baseAssert(0, 'broken'), { code: 'BASE_ASSERTION', kind: 'fatal', message: 'broken' })
+  assert.throws(() => baseAssert(0, 'broken'), {
+    code: 'BASE_ASSERTION',
+    kind: 'fatal',
+    message: 'broken',
+  })
 })

@@ -2,13 +2,29 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative, sep } from 'node:path'
 import { after, before, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type { Store } from '@myelin/base'
-import { fileStore, memoryStore, systemClock, systemRandom, writeFileAtomic } from '@myelin/base/system'
+import {
+  fileStore,
+  memoryStore,
+  systemClock,
+  systemRandom,
+  writeFileAtomic,
+} from '@myelin/base/system'
 
 let root = ''
 let folders = 0
@@ -29,7 +45,8 @@ const makers: Readonly<Record<string, () => Store>> = {
   file: () => fileStore(fresh()),
   'file with a slash behind': () => fileStore(`${fresh()}${sep}`),
   'file with a relative path': () => fileStore(relative(process.cwd(), fresh())),
-  'file with a dotted path': () => fileStore(`${root}${sep}.${sep}..${sep}${relative(join(root, '..'), fresh())}`),
+  'file with a dotted path': () =>
+    fileStore(`${root}${sep}.${sep}..${sep}${relative(join(root, '..'), fresh())}`),
 }
 
 for (const [name, make] of Object.entries(makers)) {
@@ -70,7 +87,28 @@ test('a key that leaves the folder is refused, whatever the call', async () => {
   const store = fileStore(join(folder, 'inner'))
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'secret'), 'x')
-  const keys = ['../secret', '..', '.', '', '/etc/passwd', 'a/../../secret', 'a//b', 'a/', '/a', '.hidden', 'a/.b', 'a\\..\\b', 'a b', 'a\0', 'ä', 'C:x', 'x.tmp', 'a/b.tmp', '~', '%2e%2e']
+  const keys = [
+    '../secret',
+    '..',
+    '.',
+    '',
+    '/etc/passwd',
+    'a/../../secret',
+    'a//b',
+    'a/',
+    '/a',
+    '.hidden',
+    'a/.b',
+    'a\\..\\b',
+    'a b',
+    'a\0',
+    'ä',
+    'C:x',
+    'x.tmp',
+    'a/b.tmp',
+    '~',
+    '%2e%2e',
+  ]
   for (const key of keys) {
     const refused = { code: 'BASE_STORE', message: /is not a key/ }
     await assert.rejects(async () => store.get(key), refused, `get ${key}`)
@@ -85,7 +123,11 @@ test('files and folders are private', { skip: isWindows }, async () => {
   const folder = fresh()
   const store = fileStore(folder)
   await store.put('a/b', bytes('x'))
-  const modes = await Promise.all([folder, join(folder, 'a'), join(folder, 'a', 'b')].map(async (path) => (await stat(path)).mode & 0o777))
+  const modes = await Promise.all(
+    [folder, join(folder, 'a'), join(folder, 'a', 'b')].map(
+      async (path) => (await stat(path)).mode & 0o777,
+    ),
+  )
   assert.deepEqual(modes, [0o700, 0o700, 0o600])
 })
 
@@ -117,11 +159,17 @@ function crash(path: string, step: 'rename' | 'sync'): void {
     syncBuiltinESMExports()
     const { writeFileAtomic } = await import(${JSON.stringify(source)})
     await writeFileAtomic(${JSON.stringify(path)}, new TextEncoder().encode('new'))`
-  const outcome = spawnSync(process.execPath, ['--conditions=@myelin/source', '--input-type=module', '-e', script], { encoding: 'utf8' })
+  const outcome = spawnSync(
+    process.execPath,
+    ['--conditions=@myelin/source', '--input-type=module', '-e', script],
+    { encoding: 'utf8' },
+  )
   assert.equal(outcome.signal, 'SIGKILL', outcome.stderr)
 }
 
-test('a crash before the rename leaves the old content, and the next write succeeds', { skip: isWindows }, async () => {
+test('a crash before the rename leaves the old content, and the next write succeeds', {
+  skip: isWindows,
+}, async () => {
   const folder = fresh()
   const store = fileStore(folder)
   await store.put('k', bytes('old'))
@@ -135,7 +183,9 @@ test('a crash before the rename leaves the old content, and the next write succe
   assert.equal(Buffer.from((await store.get('k')) as Uint8Array).toString(), 'newer')
 })
 
-test('what a crashed process left is never in the way of another with its number', { skip: isWindows }, async () => {
+test('what a crashed process left is never in the way of another with its number', {
+  skip: isWindows,
+}, async () => {
   // In a container every process has the number 1, so a name must not repeat from one run to the next.
   const folder = fresh()
   const names = new Set<string>()
@@ -146,11 +196,16 @@ test('what a crashed process left is never in the way of another with its number
   assert.equal(names.size, 3)
 })
 
-test('a write that fails leaves nothing behind', { skip: isWindows || process.getuid?.() === 0 }, async () => {
+test('a write that fails leaves nothing behind', {
+  skip: isWindows || process.getuid?.() === 0,
+}, async () => {
   const folder = fresh()
   await mkdir(folder)
   await chmod(folder, 0o500)
-  await assert.rejects(fileStore(folder).put('k', bytes('x')), { code: 'BASE_STORE', kind: 'recoverable' })
+  await assert.rejects(fileStore(folder).put('k', bytes('x')), {
+    code: 'BASE_STORE',
+    kind: 'recoverable',
+  })
   assert.deepEqual(await readdir(folder), [])
   await chmod(folder, 0o700)
 })
@@ -186,7 +241,7 @@ test('the system clock and random source do what the ports say', async () => {
   })
   assert.deepEqual(order, ['now', 'deferred', 'timer'])
   assert.ok(systemClock.monotonicMs() >= before)
-  assert.ok(Math.abs(systemClock.wallMs() - new Date().getTime()) < 60_000)
+  assert.ok(Math.abs(systemClock.wallMs() - Date.now()) < 60_000)
   const target = new Uint8Array(64)
   assert.equal(systemRandom.fill(target), target)
   assert.notDeepEqual(target, new Uint8Array(64))
@@ -194,5 +249,9 @@ test('the system clock and random source do what the ports say', async () => {
 
 test('a timer does not keep a process alive', () => {
   const script = `const { systemClock } = await import(${JSON.stringify(source)}); systemClock.setTimer(600_000, () => {})`
-  execFileSync(process.execPath, ['--conditions=@myelin/source', '--input-type=module', '-e', script], { timeout: 30_000 })
+  execFileSync(
+    process.execPath,
+    ['--conditions=@myelin/source', '--input-type=module', '-e', script],
+    { timeout: 30_000 },
+  )
 })

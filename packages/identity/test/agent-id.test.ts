@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemRandom } from '@myelin/base/system'
-import { type AgentId, AgentKeys, agentIdOf, parseAgentId, publicKeyOf, shortAgentId } from '@myelin/identity'
+import {
+  type AgentId,
+  AgentKeys,
+  agentIdOf,
+  parseAgentId,
+  publicKeyOf,
+  shortAgentId,
+} from '@myelin/identity'
 import fc from 'fast-check'
 
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
@@ -31,16 +38,25 @@ test('what is not exactly an id is refused with its fault', () => {
     [agent.repeat(2)]: 'agent_id_base58',
     QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N: 'agent_id_key_type',
   }
-  for (const [text, fault] of Object.entries(faults)) assert.deepEqual(parseAgentId(text), { ok: false, fault }, text)
+  for (const [text, fault] of Object.entries(faults))
+    assert.deepEqual(parseAgentId(text), { ok: false, fault }, text)
 })
 
 test('text of any kind is refused or is an id, and never throws', () => {
-  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => typeof parseAgentId(text).ok === 'boolean'))
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary', maxLength: 200 }),
+      (text) => typeof parseAgentId(text).ok === 'boolean',
+    ),
+  )
 })
 
 test('misuse is told with its mend', () => {
   assert.throws(() => agentIdOf(new Uint8Array(31)), { code: 'IDENTITY_AGENT_ID' })
-  assert.throws(() => publicKeyOf('bob' as AgentId), { code: 'IDENTITY_AGENT_ID', message: /12D3KooW/ })
+  assert.throws(() => publicKeyOf('bob' as AgentId), {
+    code: 'IDENTITY_AGENT_ID',
+    message: /12D3KooW/,
+  })
 })
 
 test('agents that are made have different keys, and their short names differ', () => {

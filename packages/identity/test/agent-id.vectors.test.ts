@@ -12,7 +12,9 @@ import { sharedPath, skipWithout } from '@myelin/testkit'
 const skip = skipWithout('vectors/libp2p')
 
 function read<Content>(name: string): Content {
-  return JSON.parse(readFileSync(join(sharedPath('vectors/libp2p') as string, name), 'utf8')) as Content
+  return JSON.parse(
+    readFileSync(join(sharedPath('vectors/libp2p') as string, name), 'utf8'),
+  ) as Content
 }
 
 /** The protobuf of an Ed25519 public key: type 1, then 32 bytes. */

@@ -19,7 +19,10 @@ const random = systemRandom
 
 function sameSecrets(a: AgentKeys, b: AgentKeys): boolean {
   const [one, other] = [a.exportSecrets(), b.exportSecrets()]
-  return Buffer.from(one.seed).equals(other.seed) && Buffer.from(one.staticSecret).equals(other.staticSecret)
+  return (
+    Buffer.from(one.seed).equals(other.seed) &&
+    Buffer.from(one.staticSecret).equals(other.staticSecret)
+  )
 }
 
 test('keys survive the file, and only their owner can read it', async () => {
@@ -35,7 +38,9 @@ test('keys survive the file, and only their owner can read it', async () => {
   assert.equal((await stat(join(folder, 'home'))).mode & 0o777, 0o700)
 })
 
-test('replacing a file that was readable by all makes it private', { skip: process.platform === 'win32' }, async () => {
+test('replacing a file that was readable by all makes it private', {
+  skip: process.platform === 'win32',
+}, async () => {
   const store = fileStore(join(folder, 'open'))
   await store.put('agent.key', utf8Encode('{}'))
   await chmod(join(folder, 'open', 'agent.key'), 0o644)
@@ -51,8 +56,14 @@ test('a sealed file opens with its passphrase, not with another, and not without
   await saveAgentKeys(keys, { store, random, passphrase })
   const loaded = await loadAgentKeys({ store, random, passphrase })
   assert.ok(loaded !== undefined && sameSecrets(keys, loaded))
-  await assert.rejects(loadAgentKeys({ store, random, passphrase: 'Correct horse battery staple' }), { code: 'IDENTITY_PASSPHRASE' })
-  await assert.rejects(loadAgentKeys({ store, random }), { code: 'IDENTITY_PASSPHRASE', message: /MYELIN_PASSPHRASE/ })
+  await assert.rejects(
+    loadAgentKeys({ store, random, passphrase: 'Correct horse battery staple' }),
+    { code: 'IDENTITY_PASSPHRASE' },
+  )
+  await assert.rejects(loadAgentKeys({ store, random }), {
+    code: 'IDENTITY_PASSPHRASE',
+    message: /MYELIN_PASSPHRASE/,
+  })
   // Nothing secret in it, in any form that a file could hold it.
   const text = await readFile(join(folder, 'sealed', 'agent.key'), 'utf8')
   const { seed, staticSecret } = keys.exportSecrets()
@@ -72,7 +83,10 @@ type File = Record<string, unknown> & { argon2id?: Record<string, unknown> }
 async function written(passphrase?: string): Promise<{ store: Store; file: File }> {
   const store = memoryStore()
   await saveAgentKeys(AgentKeys.generate(random), { store, random, passphrase })
-  return { store, file: JSON.parse(Buffer.from((await store.get('agent.key')) as Uint8Array).toString()) as File }
+  return {
+    store,
+    file: JSON.parse(Buffer.from((await store.get('agent.key')) as Uint8Array).toString()) as File,
+  }
 }
 
 async function loadChanged(change: (file: File) => unknown, passphrase?: string): Promise<unknown> {
@@ -96,7 +110,8 @@ test('a damaged file is an error that names it, never another key', async () => 
     (file) => ({ ...file, secrets: base64urlEncode(new Uint8Array(64).fill(1)) }),
     (file) => ({ ...file, argon2id: {} }),
   ]
-  for (const damage of damages) await assert.rejects(loadChanged(damage), { code: 'IDENTITY_KEY_FILE', message: /agent\.key/ })
+  for (const damage of damages)
+    await assert.rejects(loadChanged(damage), { code: 'IDENTITY_KEY_FILE', message: /agent\.key/ })
   const { store } = await written()
   for (const bytes of [utf8Encode('{'), new Uint8Array(0), Uint8Array.of(0xff, 0xfe)]) {
     await store.put('agent.key', bytes)
@@ -117,14 +132,16 @@ test('a damaged sealed file does not open, and asks for no more work than is all
     (file) => ({ ...file, argon2id: { ...file.argon2id, parallelism: 17 } }),
     (file) => ({ ...file, argon2id: { ...file.argon2id, passes: 1.5 } }),
   ]
-  for (const damage of sealed) await assert.rejects(loadChanged(damage, 'p'), { code: 'IDENTITY_KEY_FILE' })
+  for (const damage of sealed)
+    await assert.rejects(loadChanged(damage, 'p'), { code: 'IDENTITY_KEY_FILE' })
   const unsealed: ((file: File) => unknown)[] = [
     // Other costs, another agent as associated data, one flipped bit.
     (file) => ({ ...file, argon2id: { ...file.argon2id, ...cheap } }),
     (file) => ({ ...file, agent: AgentKeys.generate(random).agent, argon2id: file.argon2id }),
     (file) => ({ ...file, secrets: flipped(file.secrets as string) }),
   ]
-  for (const damage of unsealed) await assert.rejects(loadChanged(damage, 'p'), { code: 'IDENTITY_PASSPHRASE' })
+  for (const damage of unsealed)
+    await assert.rejects(loadChanged(damage, 'p'), { code: 'IDENTITY_PASSPHRASE' })
 })
 
 function flipped(text: string): string {

@@ -18,7 +18,11 @@ import { verifies } from '@myelin/testkit'
 import fc from 'fast-check'
 
 const keys = AgentKeys.generate(systemRandom)
-const plain: PeerRecordFields = { sequence: 3, nowMs: 1_700_000_000_000, staticKey: keys.staticKey.publicKey }
+const plain: PeerRecordFields = {
+  sequence: 3,
+  nowMs: 1_700_000_000_000,
+  staticKey: keys.staticKey.publicKey,
+}
 
 const full: PeerRecordFields = {
   ...plain,
@@ -36,11 +40,16 @@ test('a record survives the wire', () => {
   const decoded = decodePeerRecord(record.encoded)
   assert.ok(decoded.ok)
   assert.deepEqual(decoded.value, record)
-  assert.deepEqual([record.agent, record.sequence, record.expiresMs - record.issuedMs], [keys.agent, 3, 60_000])
+  assert.deepEqual(
+    [record.agent, record.sequence, record.expiresMs - record.issuedMs],
+    [keys.agent, 3, 60_000],
+  )
 })
 
 const text = (bytesMax: number) =>
-  fc.string({ unit: 'grapheme', maxLength: bytesMax }).filter((one) => utf8Encode(one).length <= bytesMax)
+  fc
+    .string({ unit: 'grapheme', maxLength: bytesMax })
+    .filter((one) => utf8Encode(one).length <= bytesMax)
 
 const algorithms = Object.keys(recordKeyAlgorithms) as (keyof typeof recordKeyAlgorithms)[]
 
@@ -67,19 +76,47 @@ test('any record survives the wire and has one encoding', () => {
       assert.ok(decoded.ok)
       assert.deepEqual(decoded.value, record)
       const { sequence, issuedMs, expiresMs, staticKey, name, addresses } = decoded.value
-      const again = { sequence, nowMs: issuedMs, lifetimeMs: expiresMs - issuedMs, staticKey, name, addresses, keys: decoded.value.keys }
+      const again = {
+        sequence,
+        nowMs: issuedMs,
+        lifetimeMs: expiresMs - issuedMs,
+        staticKey,
+        name,
+        addresses,
+        keys: decoded.value.keys,
+      }
       assert.deepEqual(createPeerRecord(keys, again).encoded, record.encoded)
     }),
   )
 })
 
 test('the layout is that of the specification', () => {
-  const { encoded } = createPeerRecord(keys, { ...plain, lifetimeMs: 1_000, name: 'ab', addresses: ['/x'] })
-  const writer = new ByteWriter().u8(1).put(publicKeyOf(keys.agent)).u64(3n).u64(1_700_000_000_000n).u64(1_700_000_001_000n)
-  writer.put(keys.staticKey.publicKey).u8(2).put(utf8Encode('ab')).u8(1).u16(2).put(utf8Encode('/x')).u8(0)
+  const { encoded } = createPeerRecord(keys, {
+    ...plain,
+    lifetimeMs: 1_000,
+    name: 'ab',
+    addresses: ['/x'],
+  })
+  const writer = new ByteWriter()
+    .u8(1)
+    .put(publicKeyOf(keys.agent))
+    .u64(3n)
+    .u64(1_700_000_000_000n)
+    .u64(1_700_000_001_000n)
+  writer
+    .put(keys.staticKey.publicKey)
+    .u8(2)
+    .put(utf8Encode('ab'))
+    .u8(1)
+    .u16(2)
+    .put(utf8Encode('/x'))
+    .u8(0)
   const body = writer.finish()
   // RFC 8410 §7: the seed behind the fixed head of a PKCS #8 Ed25519 key.
-  const der = concatBytes(Buffer.from('302e020100300506032b657004220420', 'hex'), keys.exportSecrets().seed)
+  const der = concatBytes(
+    Buffer.from('302e020100300506032b657004220420', 'hex'),
+    keys.exportSecrets().seed,
+  )
   const secret = createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' })
   const signature = sign(null, concatBytes(utf8Encode('myelin peer record 1'), body), secret)
   assert.deepEqual(Buffer.from(encoded), Buffer.concat([body, signature]))
@@ -104,7 +141,10 @@ test('a record with any byte changed, cut or added is refused', () => {
 test('a record that another agent signed is refused', () => {
   verifies('R068')
   const mallory = AgentKeys.generate(systemRandom)
-  const lie = createPeerRecord({ agent: keys.agent, publicKey: keys.publicKey, sign: (message) => mallory.sign(message) }, plain)
+  const lie = createPeerRecord(
+    { agent: keys.agent, publicKey: keys.publicKey, sign: (message) => mallory.sign(message) },
+    plain,
+  )
   assert.deepEqual(decodePeerRecord(lie.encoded), { ok: false, fault: 'record_signature' })
 })
 
@@ -120,7 +160,13 @@ test('a key of low order signs nothing, though the plain equation would hold', (
 
 /** A record body that is signed as it stands, right or wrong. */
 function signedBody(write: (writer: ByteWriter) => void): Uint8Array {
-  const writer = new ByteWriter().u8(1).put(keys.publicKey).u53(1).u53(0).u53(1).put(new Uint8Array(32))
+  const writer = new ByteWriter()
+    .u8(1)
+    .put(keys.publicKey)
+    .u53(1)
+    .u53(0)
+    .u53(1)
+    .put(new Uint8Array(32))
   write(writer)
   const body = writer.finish()
   return concatBytes(body, keys.sign(concatBytes(utf8Encode('myelin peer record 1'), body)))
@@ -131,11 +177,14 @@ test('bounds hold even where the signature is right', () => {
   const faults: [string, (writer: ByteWriter) => void][] = [
     ['record_bounds', (w) => w.u8(65).put(new Uint8Array(65).fill(65)).u8(0).u8(0)],
     ['record_bounds', (w) => w.u8(1).put(Uint8Array.of(0xff)).u8(0).u8(0)],
-    ['record_bounds', (w) => {
-      w.u8(0).u8(17)
-      for (let i = 0; i < 17; i += 1) w.bytes16(address)
-      w.u8(0)
-    }],
+    [
+      'record_bounds',
+      (w) => {
+        w.u8(0).u8(17)
+        for (let i = 0; i < 17; i += 1) w.bytes16(address)
+        w.u8(0)
+      },
+    ],
     ['record_truncated', (w) => w.u8(0).u8(1).bytes16(new Uint8Array(257).fill(65)).u8(0)],
     ['record_bounds', (w) => w.u8(0).u8(1).bytes16(Uint8Array.of(0xff)).u8(0)],
     ['record_bounds', (w) => w.u8(0).u8(0).u8(5)],
@@ -144,7 +193,8 @@ test('bounds hold even where the signature is right', () => {
     ['record_truncated', (w) => w.u8(0).u8(0)],
   ]
   assert.ok(decodePeerRecord(signedBody((w) => w.u8(0).u8(0).u8(0))).ok, 'the control')
-  for (const [fault, write] of faults) assert.deepEqual(decodePeerRecord(signedBody(write)), { ok: false, fault })
+  for (const [fault, write] of faults)
+    assert.deepEqual(decodePeerRecord(signedBody(write)), { ok: false, fault })
   assert.deepEqual(decodePeerRecord(new Uint8Array(20_001)), { ok: false, fault: 'record_bounds' })
 })
 
@@ -153,7 +203,12 @@ test('fields beyond their bounds are not signed', () => {
     { name: 'ä'.repeat(33) },
     { addresses: Array.from({ length: 17 }, () => '/x') },
     { addresses: ['/'.repeat(257)] },
-    { keys: Array.from({ length: 5 }, () => ({ algorithm: 'ml-kem-768', publicKey: new Uint8Array(1) }) as const) },
+    {
+      keys: Array.from(
+        { length: 5 },
+        () => ({ algorithm: 'ml-kem-768', publicKey: new Uint8Array(1) }) as const,
+      ),
+    },
     { keys: [{ algorithm: 'ml-dsa-87', publicKey: new Uint8Array(2593) }] },
     { staticKey: new Uint8Array(31) },
     { sequence: -1 },
@@ -161,7 +216,8 @@ test('fields beyond their bounds are not signed', () => {
     { lifetimeMs: 0.5 },
     { nowMs: Number.NaN },
   ]
-  for (const one of wrong) assert.throws(() => createPeerRecord(keys, { ...plain, ...one }), { code: 'IDENTITY_RECORD' })
+  for (const one of wrong)
+    assert.throws(() => createPeerRecord(keys, { ...plain, ...one }), { code: 'IDENTITY_RECORD' })
 })
 
 test('a record is valid from its making, give or take the skew, until it expires', () => {
@@ -179,10 +235,13 @@ test('bytes of any kind are refused or are a record, and never throw', () => {
   const { encoded } = createPeerRecord(keys, full)
   fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => !decodePeerRecord(bytes).ok))
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(encoded.length - 1), fc.nat(255)), { minLength: 1, maxLength: 5 }), (edits) => {
-      const changed = encoded.slice()
-      for (const [at, value] of edits) changed[at] = value
-      assert.equal(decodePeerRecord(changed).ok, Buffer.from(changed).equals(encoded))
-    }),
+    fc.property(
+      fc.array(fc.tuple(fc.nat(encoded.length - 1), fc.nat(255)), { minLength: 1, maxLength: 5 }),
+      (edits) => {
+        const changed = encoded.slice()
+        for (const [at, value] of edits) changed[at] = value
+        assert.equal(decodePeerRecord(changed).ok, Buffer.from(changed).equals(encoded))
+      },
+    ),
   )
 })

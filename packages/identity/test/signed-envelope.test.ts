@@ -27,7 +27,8 @@ test('an envelope opens for everybody and says what was sealed', () => {
   assert.equal(signature.length, 64)
   for (const [field, value] of Object.entries(message)) {
     const got = rest[field as keyof Message] as unknown
-    if (value instanceof Uint8Array) assert.deepEqual(Uint8Array.from(got as Uint8Array), value, field)
+    if (value instanceof Uint8Array)
+      assert.deepEqual(Uint8Array.from(got as Uint8Array), value, field)
     else assert.equal(got, value)
   }
 })
@@ -60,23 +61,46 @@ test('no field can be changed, one by one, with the signature kept', () => {
   ]
   for (const change of changes) {
     const forged = encodeEnvelope({ ...decoded.value, ...change })
-    assert.deepEqual(openEnvelope(forged), { ok: false, fault: 'envelope_signature' }, Object.keys(change).join())
+    assert.deepEqual(
+      openEnvelope(forged),
+      { ok: false, fault: 'envelope_signature' },
+      Object.keys(change).join(),
+    )
   }
   const signature = decoded.value.signature.slice()
   signature[5] = (signature[5] as number) ^ 1
-  assert.deepEqual(openEnvelope(encodeEnvelope({ ...decoded.value, signature })), { ok: false, fault: 'envelope_signature' })
+  assert.deepEqual(openEnvelope(encodeEnvelope({ ...decoded.value, signature })), {
+    ok: false,
+    fault: 'envelope_signature',
+  })
 })
 
 test('it holds exactly the eight fields, for any MessagePack reader', () => {
   const decoded = decodeMsgpack(sealEnvelope(message, alice))
   assert.ok(decoded.ok)
-  assert.deepEqual(Object.keys(decoded.value as object), ['version', 'message_id', 'from', 'to', 'message_type', 'timestamp', 'payload', 'signature'])
+  assert.deepEqual(Object.keys(decoded.value as object), [
+    'version',
+    'message_id',
+    'from',
+    'to',
+    'message_type',
+    'timestamp',
+    'payload',
+    'signature',
+  ])
 })
 
 test('who signs is who sends', () => {
   assert.throws(() => sealEnvelope(message, bob), { code: 'IDENTITY_AGENT_ID' })
-  const stolen = { publicKey: alice.publicKey, agent: alice.agent, sign: (bytes: Uint8Array) => bob.sign(bytes) }
-  assert.deepEqual(openEnvelope(sealEnvelope(message, stolen)), { ok: false, fault: 'envelope_signature' })
+  const stolen = {
+    publicKey: alice.publicKey,
+    agent: alice.agent,
+    sign: (bytes: Uint8Array) => bob.sign(bytes),
+  }
+  assert.deepEqual(openEnvelope(sealEnvelope(message, stolen)), {
+    ok: false,
+    fault: 'envelope_signature',
+  })
 })
 
 test('a signature of one kind is none of another', () => {

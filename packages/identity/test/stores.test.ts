@@ -4,7 +4,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { base64urlDecode, base64urlEncode, type Store, utf8Encode } from '@myelin/base'
 import { memoryStore, systemRandom } from '@myelin/base/system'
-import { AgentKeys, decodeJoinToken, encodeJoinToken, type IssueOptions, JoinTokenBook, type TrustEntry, TrustStore } from '@myelin/identity'
+import {
+  AgentKeys,
+  decodeJoinToken,
+  encodeJoinToken,
+  type IssueOptions,
+  JoinTokenBook,
+  type TrustEntry,
+  TrustStore,
+} from '@myelin/identity'
 import fc from 'fast-check'
 import { tokensOpenMax } from '../src/limits.ts'
 import { StoredDocument } from '../src/stored-document.ts'
@@ -60,13 +68,25 @@ test('a damaged trust store is an error, not an empty one', async () => {
   for (const text of texts) {
     const store = memoryStore()
     await store.put('trust.json', utf8Encode(text))
-    await assert.rejects(TrustStore.open(store), { code: 'IDENTITY_TRUST', message: /trust\.json/ }, text)
+    await assert.rejects(
+      TrustStore.open(store),
+      { code: 'IDENTITY_TRUST', message: /trust\.json/ },
+      text,
+    )
   }
 })
 
 test('an agent has a bounded number of roles', async () => {
   const trust = await TrustStore.open(memoryStore())
-  await assert.rejects(trust.add(entry(alice, Array.from({ length: 17 }, (_, i) => `r${i}`))), { code: 'IDENTITY_TRUST' })
+  await assert.rejects(
+    trust.add(
+      entry(
+        alice,
+        Array.from({ length: 17 }, (_, i) => `r${i}`),
+      ),
+    ),
+    { code: 'IDENTITY_TRUST' },
+  )
   assert.equal(trust.size, 0)
 })
 
@@ -94,7 +114,15 @@ test('a token names its issuer and survives its text', async () => {
   const token = decodeJoinToken(text)
   assert.ok(token.ok)
   const { issuer, staticKey, addresses, expiresMs } = token.value
-  assert.deepEqual({ issuer, staticKey, addresses, expiresMs }, { issuer: alice.agent, staticKey: issue.staticKey, addresses: issue.addresses, expiresMs: nowMs + 1_000 })
+  assert.deepEqual(
+    { issuer, staticKey, addresses, expiresMs },
+    {
+      issuer: alice.agent,
+      staticKey: issue.staticKey,
+      addresses: issue.addresses,
+      expiresMs: nowMs + 1_000,
+    },
+  )
   assert.equal(encodeJoinToken(token.value), text)
 })
 
@@ -108,7 +136,10 @@ test('a token is good once, also for one who restarts in between', async () => {
   assert.deepEqual(first.value.roles, ['worker'])
   assert.deepEqual(book.redeem(secret, nowMs), { ok: false, fault: 'token_unknown' })
   await first.value.durable
-  assert.deepEqual((await JoinTokenBook.open(store)).redeem(secret, nowMs), { ok: false, fault: 'token_unknown' })
+  assert.deepEqual((await JoinTokenBook.open(store)).redeem(secret, nowMs), {
+    ok: false,
+    fault: 'token_unknown',
+  })
 })
 
 test('a token expires to the millisecond, and is gone when it was tried too late', async () => {
@@ -122,7 +153,11 @@ test('a token expires to the millisecond, and is gone when it was tried too late
 test('secrets of no token open nothing', async () => {
   const book = await JoinTokenBook.open(memoryStore())
   const secret = secretOf(await book.issue(issue))
-  for (const wrong of [new Uint8Array(0), secret.subarray(1), Uint8Array.from(secret, (byte) => byte ^ 1)]) {
+  for (const wrong of [
+    new Uint8Array(0),
+    secret.subarray(1),
+    Uint8Array.from(secret, (byte) => byte ^ 1),
+  ]) {
     assert.deepEqual(book.redeem(wrong, nowMs), { ok: false, fault: 'token_unknown' })
   }
   assert.ok(book.redeem(secret, nowMs).ok)
@@ -147,8 +182,12 @@ test('open tokens are bounded, and expired ones make room', async () => {
 
 test('a token that nobody could decode is not issued', async () => {
   const book = await JoinTokenBook.open(memoryStore())
-  await assert.rejects(book.issue({ ...issue, addresses: ['/'.repeat(257)] }), { code: 'IDENTITY_TOKEN' })
-  await assert.rejects(book.issue({ ...issue, roles: Array.from({ length: 17 }, () => 'x') }), { code: 'IDENTITY_TOKEN' })
+  await assert.rejects(book.issue({ ...issue, addresses: ['/'.repeat(257)] }), {
+    code: 'IDENTITY_TOKEN',
+  })
+  await assert.rejects(book.issue({ ...issue, roles: Array.from({ length: 17 }, () => 'x') }), {
+    code: 'IDENTITY_TOKEN',
+  })
   assert.equal(book.openCount, 0)
   const addresses = Array.from({ length: 16 }, (_, i) => `/${'x'.repeat(250)}${i}`)
   assert.ok(decodeJoinToken(await book.issue({ ...issue, addresses })).ok)
@@ -156,11 +195,23 @@ test('a token that nobody could decode is not issued', async () => {
 
 test('a damaged book is an error, so that no door opens by itself', async () => {
   const hash = 'a'.repeat(64)
-  const damages: unknown[] = [null, 7, [1], { [hash]: null }, { [hash]: { roles: 'x', expiresMs: 1 } }, { [hash]: { roles: [], expiresMs: 'x' } }, { short: { roles: [], expiresMs: 1 } }]
+  const damages: unknown[] = [
+    null,
+    7,
+    [1],
+    { [hash]: null },
+    { [hash]: { roles: 'x', expiresMs: 1 } },
+    { [hash]: { roles: [], expiresMs: 'x' } },
+    { short: { roles: [], expiresMs: 1 } },
+  ]
   for (const text of [...damages.map((value) => JSON.stringify(value)), '{', '']) {
     const store = memoryStore()
     await store.put('join-tokens.json', utf8Encode(text))
-    await assert.rejects(JoinTokenBook.open(store), { code: 'IDENTITY_TOKEN', message: /join-tokens\.json/ }, text)
+    await assert.rejects(
+      JoinTokenBook.open(store),
+      { code: 'IDENTITY_TOKEN', message: /join-tokens\.json/ },
+      text,
+    )
   }
 })
 
@@ -176,20 +227,37 @@ test('one mistyped character of a token is noticed', async () => {
 test('text of any kind is refused or is a token, and never throws', async () => {
   const text = await (await JoinTokenBook.open(memoryStore())).issue(issue)
   const body = base64urlDecode(text.slice('myelin-join-'.length)) as Uint8Array
-  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (rest) => !decodeJoinToken(`myelin-join-${rest}`).ok))
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'binary', maxLength: 300 }),
+      (rest) => !decodeJoinToken(`myelin-join-${rest}`).ok,
+    ),
+  )
   fc.assert(fc.property(fc.string({ maxLength: 300 }), (any) => !decodeJoinToken(any).ok))
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(body.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), (edits) => {
-      const changed = body.slice()
-      for (const [at, value] of edits) changed[at] = value
-      assert.equal(decodeJoinToken(`myelin-join-${base64urlEncode(changed)}`).ok, Buffer.from(changed).equals(body))
-    }),
+    fc.property(
+      fc.array(fc.tuple(fc.nat(body.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+      (edits) => {
+        const changed = body.slice()
+        for (const [at, value] of edits) changed[at] = value
+        assert.equal(
+          decodeJoinToken(`myelin-join-${base64urlEncode(changed)}`).ok,
+          Buffer.from(changed).equals(body),
+        )
+      },
+    ),
   )
-  assert.deepEqual(decodeJoinToken(`myelin-join-${'A'.repeat(9_000)}`), { ok: false, fault: 'token_text' })
+  assert.deepEqual(decodeJoinToken(`myelin-join-${'A'.repeat(9_000)}`), {
+    ok: false,
+    fault: 'token_text',
+  })
 })
 
 /** A store whose writes end when told, in any order. */
-function slowStore(): Store & { readonly finish: ((error?: Error) => void)[]; readonly writes: string[] } {
+function slowStore(): Store & {
+  readonly finish: ((error?: Error) => void)[]
+  readonly writes: string[]
+} {
   const inner = memoryStore()
   const finish: ((error?: Error) => void)[] = []
   const writes: string[] = []
@@ -218,7 +286,13 @@ test('a document is written in the order of its changes, one at a time', async (
     await settled()
   }
   await Promise.all(writing)
-  assert.deepEqual([store.writes, done], [['1', '2', '3'], [1, 2, 3]])
+  assert.deepEqual(
+    [store.writes, done],
+    [
+      ['1', '2', '3'],
+      [1, 2, 3],
+    ],
+  )
 })
 
 test('a write holds the value as it was, and a failed one does not stop the next', async () => {
@@ -234,5 +308,8 @@ test('a write holds the value as it was, and a failed one does not stop the next
   await settled()
   store.finish[1]?.()
   await second
-  assert.deepEqual(store.writes.map((text) => JSON.parse(text)), [{ count: 2 }])
+  assert.deepEqual(
+    store.writes.map((text) => JSON.parse(text)),
+    [{ count: 2 }],
+  )
 })

@@ -56,8 +56,10 @@ export async function loadCheckpoint(
   for (let round = 1; round <= count && reader.isValid; round += 1) {
     rounds.push({ round, accuracy: reader.f64(), bytes: reader.u53(), messages: reader.u53() })
   }
+  const areShares = rounds.every(({ accuracy }) => accuracy >= 0 && accuracy <= 1)
   const weights = weightsFromBytes(reader.rest(), parameters)
-  return reader.isValid && weights.ok ? { weights: weights.value, rounds } : undefined
+  const isWhole = reader.isValid && areShares
+  return isWhole && weights.ok ? { weights: weights.value, rounds } : undefined
 }
 
 export async function dropCheckpoint(store: Store): Promise<void> {

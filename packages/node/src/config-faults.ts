@@ -38,9 +38,18 @@ export class FaultList {
     return this.#faults.length
   }
 
+  /** Further faults are counted only: what would make them helpful need not be found out. */
+  get isFull(): boolean {
+    return this.#faults.length >= faultsMax
+  }
+
   add(fault: ConfigurationFault): void {
-    if (this.#faults.length < faultsMax) this.#faults.push(fault)
-    else this.#omitted += 1
+    if (this.isFull) this.omit()
+    else this.#faults.push(fault)
+  }
+
+  omit(): void {
+    this.#omitted += 1
   }
 
   names(path: string): boolean {
@@ -81,7 +90,7 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   // A third of the letters may be wrong: more would suggest what nobody meant.
   let best = Math.floor(wanted.length / 3) + 1
   for (const candidate of candidates) {
-    const distance = editDistance(wanted, plain(candidate))
+    const distance = editDistance(wanted, plain(candidate), best)
     if (distance < best) {
       best = distance
       nearest = candidate
@@ -95,8 +104,12 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[-_]/g, '')
 }
 
-/** Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours. */
-function editDistance(a: string, b: string): number {
+/**
+ * Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours. A distance of `enough`
+ * or more is not worked out: a file may hold many wrong names.
+ */
+function editDistance(a: string, b: string, enough: number): number {
+  if (Math.abs(a.length - b.length) >= enough) return enough
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i += 1) {
@@ -108,6 +121,8 @@ function editDistance(a: string, b: string): number {
         cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1)
       row.push(cost)
     }
+    // A row is never lower than the lower of the two before it.
+    if (Math.min(...row) >= enough && Math.min(...last) >= enough) return enough
     beforeLast = last
     last = row
   }

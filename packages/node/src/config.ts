@@ -187,6 +187,10 @@ function addUnknown(
   prefix: string,
   origin: Origin,
 ): void {
+  if (draft.faults.isFull) {
+    draft.faults.omit()
+    return
+  }
   const name = path.slice(prefix.length)
   const sibling = nearestName(name, siblings)
   const elsewhere = [...leaves.keys()].find((leaf) => leaf.split('.').at(-1) === name)

@@ -22,6 +22,7 @@ import {
   parameterFault,
   parsePeer,
   peerFault,
+  quoted,
   requireAddress,
   requireName,
   requireRoles,
@@ -70,7 +71,12 @@ const calls: { readonly [Method in ControlMethod]: Call<Method> } = {
   peers: (_params, { agent }) => ({ peers: agent.peers().map(describePeer) }),
   invite,
   join,
-  'trust-list': (_params, { agent }) => ({ entries: agent.trust.list() }),
+  'trust-list': (_params, { agent }) => ({
+    entries: agent.trust.list().map((entry) => {
+      const ownName = agent.known(entry.agent)?.name
+      return ownName === undefined ? entry : { ...entry, ownName }
+    }),
+  }),
   'trust-add': trustAdd,
   'trust-remove': trustRemove,
   send,
@@ -152,9 +158,11 @@ async function trustRemove(
   { agent: written }: ControlMethods['trust-remove']['params'],
   { agent, keeper }: CallParts,
 ): Promise<ControlMethods['trust-remove']['result']> {
-  const id = agent.trust.list().find((entry) => entry.name === written)?.agent
-  const target = id ?? parseAgentId(written)
-  const entry = typeof target === 'string' ? agent.trust.get(target) : undefined
+  const entry = agent.trust.list().find(({ agent: id, name }) => [id, name].includes(written))
+  if (entry === undefined) {
+    throw peerFault(`no trusted agent is ${quoted(written)}; see them with: myelin trust list`)
+  }
+  const target = entry.agent
   await agent.trust.remove(target)
   await agent.memory.forget(target)
   keeper?.drop(target)

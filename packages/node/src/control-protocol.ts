@@ -39,6 +39,11 @@ export interface ControlPeer {
   readonly bytesReceived: number
 }
 
+/** A trusted agent, with what it calls itself where that is known. */
+export interface ControlTrust extends TrustEntry {
+  readonly ownName?: string
+}
+
 export interface ControlInvitation {
   readonly token: string
   readonly roles: readonly string[]
@@ -75,7 +80,7 @@ export interface ControlMethods {
   }
   'trust-list': {
     params: Record<never, never>
-    result: { readonly entries: readonly TrustEntry[] }
+    result: { readonly entries: readonly ControlTrust[] }
   }
   'trust-add': {
     /** `agent`: an agent id, or a multiaddr that ends in one. */

@@ -66,6 +66,6 @@ export function peerFault(message: string): NodeError {
   return new NodeError('NODE_PEER', message, { kind: 'usage' })
 }
 
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
 }

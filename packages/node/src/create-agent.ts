@@ -4,7 +4,6 @@ import {
   type Clock,
   describeError,
   type Logger,
-  MyelinError,
   type Random,
   type Store,
   silentLogger,
@@ -265,7 +264,9 @@ class ConfiguredAgent extends Fabric implements NodeAgent {
       })
     }
     const before = home.trust.get(issuer)
-    await home.trust.add({ agent: issuer, roles, source: 'token', addedMs: clock.wallMs() })
+    const named = before?.name === undefined ? {} : { name: before.name }
+    const addedMs = clock.wallMs()
+    await home.trust.add({ agent: issuer, ...named, roles, source: 'token', addedMs })
     this.learn({ agent: issuer, addresses, staticKey })
     try {
       await this.connect(issuer, { token: secret, signal })
@@ -405,7 +406,7 @@ function learnAddress(agent: Fabric, text: string): void {
   const { address, peer } = splitPeer(text)
   const parsed = parseAgentId(peer ?? '')
   if (!parsed.ok) {
-    throw new MyelinError('NODE_CONFIGURATION', `${text} does not end in /p2p/<agent id>`, {
+    throw new NodeError('NODE_CONFIGURATION', `${text} does not end in /p2p/<agent id>`, {
       kind: 'usage',
     })
   }

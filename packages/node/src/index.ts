@@ -58,6 +58,7 @@ export type {
   ControlMethods,
   ControlPeer,
   ControlStatus,
+  ControlTrust,
 } from './control-protocol.ts'
 export {
   type CreateAgentOptions,

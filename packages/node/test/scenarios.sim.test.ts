@@ -15,13 +15,15 @@ for (const scenario of scenarios) {
     const facts = new Map<string, number>()
     for (let seed = 0; seed < seeds; seed += 1) {
       const result = await scenario.run(seed)
-      for (const [fact, value] of Object.entries(result.facts)) facts.set(fact, (facts.get(fact) ?? 0) + value)
+      for (const [fact, value] of Object.entries(result.facts))
+        facts.set(fact, (facts.get(fact) ?? 0) + value)
       if (seed < repeated) {
         const again = await scenario.run(seed)
         assert.equal(again.traceHash, result.traceHash, `seed ${seed} left two different traces`)
       }
     }
     // A scenario in which nothing happens proves nothing.
-    for (const [fact, value] of facts) if (fact !== 'failed') assert.ok(value > 0, `no ${fact} in ${seeds} seeds`)
+    for (const [fact, value] of facts)
+      if (fact !== 'failed') assert.ok(value > 0, `no ${fact} in ${seeds} seeds`)
   })
 }

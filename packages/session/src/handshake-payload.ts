@@ -61,6 +61,7 @@ export function decodeHello(bytes: Uint8Array): Result<Hello, PayloadFault> {
   const versionMax = reader.u8()
   const suites = readNumbers(reader)
   const compressions = readNumbers(reader)
+  if (suites === undefined || compressions === undefined) return err('payload_malformed')
   if (!reader.isComplete || versionMin > versionMax) return err('payload_malformed')
   return ok({ timestampMs, nonce, versionMin, versionMax, suites, compressions })
 }
@@ -103,9 +104,9 @@ export function decodeFinish(bytes: Uint8Array): Result<Finish, PayloadFault> {
 
 export const noCertificates: Uint8Array = emptyBytes
 
-function readNumbers(reader: ByteReader): number[] {
+/** Undefined: more offers than any version has. */
+function readNumbers(reader: ByteReader): number[] | undefined {
   const count = reader.u8()
-  // More offers than any version has: the reader runs dry or the payload is refused as incomplete.
-  if (count > offersMax) return []
+  if (count > offersMax) return undefined
   return Array.from({ length: count }, () => reader.u8())
 }

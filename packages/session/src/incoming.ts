@@ -26,18 +26,24 @@ export class IncomingMessage {
   readonly #owner: MessageOwner
   #costBytes: number
 
+  /** Plain values rather than an object of fields: this runs for every message. */
   constructor(
     owner: MessageOwner,
-    fields: Omit<IncomingMessage, 'release' | 'reply' | 'fail'>,
+    kind: MessageKind,
+    type: string,
+    id: number,
+    priority: Priority,
+    timestampMs: number,
+    payload: Uint8Array,
     costBytes: number,
   ) {
     this.#owner = owner
-    this.kind = fields.kind
-    this.type = fields.type
-    this.id = fields.id
-    this.priority = fields.priority
-    this.timestampMs = fields.timestampMs
-    this.payload = fields.payload
+    this.kind = kind
+    this.type = type
+    this.id = id
+    this.priority = priority
+    this.timestampMs = timestampMs
+    this.payload = payload
     this.#costBytes = costBytes
   }
 
@@ -49,12 +55,18 @@ export class IncomingMessage {
     this.#owner.releaseMessage(cost)
   }
 
-  /** Answers a request. False: the send queue is above its mark, or the session is gone. */
+  /**
+   * Answers a request. False: the send queue is above its mark, or the session is gone. Throws like `post`
+   * where the peer takes no message of this size or the queue is full.
+   */
   reply(payload: Uint8Array, type: string = this.type): boolean {
     return this.#owner.reply(this.id, type, payload, this.priority)
   }
 
-  /** Answers a request with a failure: a number of the application's table and one line of text. */
+  /**
+   * Answers a request with a failure: a number of the application's table and one line of text. Never throws;
+   * false also where the peer does not take even that.
+   */
   fail(code: number, message: string): boolean {
     return this.#owner.replyFailure(this.id, code, message)
   }

@@ -95,7 +95,8 @@ export class Reassembly {
     this.#partials.delete(key)
     this.#bytes -= partial.bytes
     this.#parts -= partial.parts.length
-    const payload = new Uint8Array(partial.bytes)
+    // Every byte is written below, so the memory need not be cleared first.
+    const payload = new Uint8Array(Buffer.allocUnsafeSlow(partial.bytes).buffer)
     let offset = 0
     for (const part of partial.parts) {
       payload.set(part, offset)

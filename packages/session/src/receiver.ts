@@ -1,7 +1,7 @@
 // The way in: message frames into whole messages, under the credit that was granted. What it cannot accept
 // it names by the code that ends the session.
 
-import { messageFlags, messageHeaderBytes, messagePartHeaderBytes } from '@myelin/wire'
+import { messageHeaderBytes, messagePartHeaderBytes } from '@myelin/wire'
 import { ReceiveCredit } from './credit.ts'
 import type { SessionErrorCode } from './errors.ts'
 import { type Assembled, Reassembly, type ReassemblyFault } from './reassembly.ts'
@@ -39,28 +39,32 @@ export class Receiver {
     this.#announce(this.#credit.release(bytes))
   }
 
-  /** A whole message, nothing yet, or the code of a violation. */
-  message(
+  /** A message in one frame of `costBytes`. The code of a violation, or undefined. */
+  whole(payload: Uint8Array, costBytes: number): SessionErrorCode | undefined {
+    if (!this.#credit.receive(costBytes)) return 'SESSION_FLOW_CONTROL'
+    if (payload.length > this.#options.messageBytesMax) return 'SESSION_MESSAGE_TOO_LARGE'
+    this.messagesReceived += 1
+    return undefined
+  }
+
+  /** The first part of a message. The code of a violation, or undefined. */
+  firstPart(
     flags: number,
     typeId: number,
     id: number,
     timestamp: number,
     payload: Uint8Array,
-  ): Assembled | SessionErrorCode | undefined {
+  ): SessionErrorCode | undefined {
     const costBytes = messageHeaderBytes + payload.length
     if (!this.#credit.receive(costBytes)) return 'SESSION_FLOW_CONTROL'
-    if ((flags & messageFlags.more) === 0) {
-      if (payload.length > this.#options.messageBytesMax) return 'SESSION_MESSAGE_TOO_LARGE'
-      this.messagesReceived += 1
-      return { flags, typeId, id, timestamp, payload, costBytes }
-    }
     const fault = this.#reassembly.start({ flags, typeId, id, timestamp, payload }, costBytes)
     if (fault !== undefined) return codeOf(fault)
     this.#announce(this.#credit.extend(costBytes))
     return undefined
   }
 
-  messagePart(
+  /** A later part: the whole message where it is the last, undefined where more follow, or the code. */
+  laterPart(
     flags: number,
     id: number,
     payload: Uint8Array,

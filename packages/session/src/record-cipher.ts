@@ -5,10 +5,13 @@
 
 import { type Aead, aead, wipe } from '@myelin/crypto'
 import { packetFlags, packetHeaderBytes, writePacketHeader } from '@myelin/wire'
+import { recordBytesMax } from './limits.ts'
 import type { SuiteName } from './negotiation.ts'
 import { ivBytes, nextSecret, recordIv, recordKey } from './traffic-secrets.ts'
 
 export const tagBytes = 16
+/** A full record on the wire. */
+export const sealedRecordBytesMax = packetHeaderBytes + recordBytesMax + tagBytes
 
 class DirectionKeys {
   readonly aead: Aead

@@ -1,7 +1,7 @@
 // A response that says "failed": code(u16) · text. The code is of the application's table, and small: what
 // exactly went wrong inside stays inside.
 
-import { ByteReader, ByteWriter, utf8Decode, utf8Encode } from '@myelin/base'
+import { ByteReader, ByteWriter, utf8Decode } from '@myelin/base'
 import { SessionError } from './errors.ts'
 
 const textBytesMax = 1024
@@ -22,7 +22,10 @@ export class RequestFailure extends SessionError {
 }
 
 export function encodeFailure(code: number, message: string): Uint8Array {
-  return new ByteWriter(64).u16(code).put(utf8Encode(message).subarray(0, textBytesMax)).finish()
+  const text = new Uint8Array(textBytesMax)
+  // Never ends inside a character, as a cut of the encoded text would.
+  const { written } = new TextEncoder().encodeInto(message, text)
+  return new ByteWriter(64).u16(code).put(text.subarray(0, written)).finish()
 }
 
 export function decodeFailure(payload: Uint8Array): RequestFailure {

@@ -156,7 +156,8 @@ export class Sender {
           message.id,
           bytes,
         )
-    target.set(message.payload.subarray(message.offset, message.offset + bytes), body)
+    const { payload, offset } = message
+    target.set(bytes === payload.length ? payload : payload.subarray(offset, offset + bytes), body)
     this.credit.use(head + bytes)
     this.#outbox.advance(message, bytes)
     writer.commit(body + bytes, isFirst ? 1 : 0)

@@ -9,7 +9,9 @@ import {
   decompress,
   encodeFrame,
   type FrameSink,
+  frameKinds,
   messageFlags,
+  messageHeaderBytes,
   type PacketFault,
   packetFlags,
   readFrames,
@@ -26,7 +28,6 @@ import { recordBytesMax, streamsMax, streamWindowBytes, typeNameBytesMax } from 
 import type { Agreement, HandshakePattern } from './negotiation.ts'
 import { type Priority, priorities, priorityNumbers } from './outbox.ts'
 import { Pings } from './pings.ts'
-import type { Assembled } from './reassembly.ts'
 import { Receiver } from './receiver.ts'
 import { RecordOpener, RecordSealer, tagBytes } from './record-cipher.ts'
 import { RecordWriter } from './record-writer.ts'
@@ -38,6 +39,8 @@ import type { SessionEnvironment, SessionHandlers } from './session-options.ts'
 import type { SessionStream } from './session-stream.ts'
 import { type StreamSession, StreamTable } from './stream-table.ts'
 import { TypeNames } from './type-names.ts'
+
+const noRecord = -1
 
 export interface SessionParameters {
   readonly isInitiator: boolean
@@ -73,6 +76,12 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   #error: SessionError | undefined
   #isConfirmed = false
   #nextId = 0
+  #stamp = 0
+  /** The count of records at which `#stamp` was read; it holds until the turn ends or a record is sealed. */
+  #stampedRecord = noRecord
+  readonly #expireStamp = () => {
+    this.#stampedRecord = noRecord
+  }
   #lastHeardMs: number
   #peerMessageBytesMax = 0
   #rekeysReceived = 0
@@ -126,6 +135,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.confirmed.catch(() => {})
     this.#heartbeat = this.#startHeartbeat()
     connection.decoder.payloadBytesMax = recordBytesMax + tagBytes
+    connection.useBuffers(buffers)
   }
 
   get isOpen(): boolean {
@@ -270,9 +280,15 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     return this.#respond(id, type, payload, messageFlags.response, priority)
   }
 
+  /** Never throws: it is the answer where others failed, and the peer decides how much it takes. */
   replyFailure(id: number, code: number, message: string): boolean {
     const flags = messageFlags.response | messageFlags.failure
-    return this.#respond(id, 'data', encodeFailure(code, message), flags, 'normal')
+    try {
+      return this.#respond(id, 'data', encodeFailure(code, message), flags, 'normal')
+    } catch (error) {
+      if (error instanceof SessionError) return false
+      throw error
+    }
   }
 
   /** A response to a session that has ended goes nowhere, and that is no error of the handler. */
@@ -331,6 +347,10 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     }
     const record = (flags & packetFlags.compressed) === 0 ? opened : this.#decompress(opened)
     if (record === undefined) return
+    if (!this.#isConfirmed && !beginsSession(record[0])) {
+      this.#fail('SESSION_PROTOCOL', 'settings come first')
+      return
+    }
     const fault = readFrames(record, this)
     if (fault !== undefined) this.#fail('SESSION_PROTOCOL', fault)
     else if (this.#isKeyUpdateDue) this.#updateKey()
@@ -394,12 +414,25 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     payload: Uint8Array,
   ): void {
     if (this.#state === 'closed') return
-    this.#take(this.#receiver.message(flags, typeId, id, timestamp, payload))
+    if ((flags & messageFlags.more) !== 0) {
+      this.#check(this.#receiver.firstPart(flags, typeId, id, timestamp, payload))
+      return
+    }
+    const costBytes = messageHeaderBytes + payload.length
+    const violation = this.#receiver.whole(payload, costBytes)
+    if (violation !== undefined) this.#fail(violation)
+    else this.#deliver(flags, typeId, id, timestamp, payload, costBytes)
   }
 
   messagePartReceived(flags: number, id: number, payload: Uint8Array): void {
     if (this.#state === 'closed') return
-    this.#take(this.#receiver.messagePart(flags, id, payload))
+    const whole = this.#receiver.laterPart(flags, id, payload)
+    if (typeof whole === 'string') {
+      this.#fail(whole)
+    } else if (whole !== undefined) {
+      const { typeId, timestamp, costBytes } = whole
+      this.#deliver(whole.flags, typeId, id, timestamp, whole.payload, costBytes)
+    }
   }
 
   streamReceived(flags: number, typeId: number, streamId: number, payload: Uint8Array): void {
@@ -435,6 +468,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   settingsReceived(settings: SettingsFrame): void {
+    if (this.#state === 'closed') return
     if (this.#isConfirmed) {
       this.#fail('SESSION_PROTOCOL', 'settings twice')
       return
@@ -484,12 +518,15 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.#lingerThenDestroy()
   }
 
-  #take(outcome: Assembled | SessionErrorCode | undefined): void {
-    if (typeof outcome === 'string') this.#fail(outcome)
-    else if (outcome !== undefined) this.#deliver(outcome)
-  }
-
-  #deliver({ flags, typeId, id, timestamp, payload, costBytes }: Assembled): void {
+  /** Plain values all the way to the message: it is the only object that is made for one. */
+  #deliver(
+    flags: number,
+    typeId: number,
+    id: number,
+    timestamp: number,
+    payload: Uint8Array,
+    costBytes: number,
+  ): void {
     const type = this.#types.nameOf(typeId)
     if (type === undefined) {
       this.#fail('SESSION_PROTOCOL', 'a message of an undefined type')
@@ -499,8 +536,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     const priority = priorities[
       (flags & messageFlags.priorityMask) >> messageFlags.priorityShift
     ] as Priority
-    const fields = { kind, type, id, priority, timestampMs: this.#epochMs + timestamp, payload }
-    const message = new IncomingMessage(this, fields, costBytes)
+    const sentMs = this.#epochMs + timestamp
+    const message = new IncomingMessage(this, kind, type, id, priority, sentMs, payload, costBytes)
     if (kind !== 'response') {
       this.#handlers.message(message, this)
       return
@@ -571,9 +608,19 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     return id
   }
 
-  /** Milliseconds since the epoch, u32: a session that lives for 49 days wraps. */
+  /**
+   * Milliseconds since the epoch, u32: a session that lives for 49 days wraps. Reading the clock costs more than
+   * writing a header, so the messages of one record and turn of the event loop share a reading.
+   */
   #timestamp(): number {
-    return Math.max(0, this.#environment.clock.wallMs() - this.#epochMs) >>> 0
+    const { records } = this.#writer
+    if (this.#stampedRecord !== records) {
+      const { clock } = this.#environment
+      if (this.#stampedRecord === noRecord) clock.defer(this.#expireStamp)
+      this.#stampedRecord = records
+      this.#stamp = Math.max(0, clock.wallMs() - this.#epochMs) >>> 0
+    }
+    return this.#stamp
   }
 
   #startHeartbeat(): Heartbeat {
@@ -583,13 +630,19 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       lastHeardMs: () => this.#lastHeardMs,
       lastSentMs: () => this.#writer.lastWriteMs,
       ping: () => {
-        this.ping().catch(() => {})
+        // Before the settings of both sides nothing else may be said.
+        if (this.#isConfirmed) this.ping().catch(() => {})
       },
       peerDead: (silentMs) =>
         this.#fail('SESSION_PEER_DEAD', `silent for ${Math.round(silentMs / 1000)} s`),
       tick: () => this.#writer.rekeyIfOld(),
     })
   }
+}
+
+/** The first frame is the settings, or the close frame of a peer that refuses us. */
+function beginsSession(frameKind: number | undefined): boolean {
+  return frameKind === frameKinds.settings || frameKind === frameKinds.close
 }
 
 function kindOf(flags: number): MessageKind {

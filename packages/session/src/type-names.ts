@@ -36,8 +36,10 @@ export class TypeNames {
   /** The peer announced a type. False: it may not. */
   learn(number: number, name: string): boolean {
     this.#theirs ??= new Map()
-    if (number < customTypeIdFirst || this.#theirs.size >= typesMax || this.#theirs.has(number))
-      return false
+    // One number, one name: a peer cannot rename a type, nor give a built-in name a second number.
+    const isNew = number >= customTypeIdFirst && !this.#theirs.has(number)
+    if (!isNew || this.#theirs.size >= typesMax) return false
+    if (name === '' || this.#builtIn.has(name)) return false
     this.#theirs.set(number, name)
     return true
   }

@@ -12,12 +12,17 @@ import { attempt, bytes, codeOf, scene } from './scene.ts'
 verifies('R001', 'R151')
 
 /** Alice posts `count` messages, one record each, through a rule that knows the number of the record. */
-async function post(count: number, change: (record: Packet, index: number) => readonly Uint8Array[], payload = bytes('hello bob')) {
+async function post(
+  count: number,
+  change: (record: Packet, index: number) => readonly Uint8Array[],
+  payload = bytes('hello bob'),
+) {
   const { alice, bob, unharmed } = await scene()
   const { dialed, accepted, middle } = await attempt(alice, bob)
   assert.ok(!(dialed instanceof SessionError) && !(accepted instanceof SessionError))
   const first = middle.seen.toResponder.length
-  middle.rule = (packet, direction, index) => (direction === 'toResponder' ? change(packet, index - first) : [packet.bytes])
+  middle.rule = (packet, direction, index) =>
+    direction === 'toResponder' ? change(packet, index - first) : [packet.bytes]
   for (let i = 0; i < count; i += 1) {
     dialed.post('data', payload)
     // A record is made at the end of the turn.
@@ -28,10 +33,19 @@ async function post(count: number, change: (record: Packet, index: number) => re
 }
 
 /** The responder notices, the initiator is told inside the session. */
-async function assertRefused({ alice, bob, near, far, unharmed }: Awaited<ReturnType<typeof post>>, code = 'SESSION_RECORD_OPEN') {
+async function assertRefused(
+  { alice, bob, near, far, unharmed }: Awaited<ReturnType<typeof post>>,
+  code = 'SESSION_RECORD_OPEN',
+) {
   await until(() => !near.isOpen && !far.isOpen)
-  assert.deepEqual(bob.ended.map((error) => error.code), [code])
-  assert.deepEqual(alice.ended.map((error) => error.code), [code])
+  assert.deepEqual(
+    bob.ended.map((error) => error.code),
+    [code],
+  )
+  assert.deepEqual(
+    alice.ended.map((error) => error.code),
+    [code],
+  )
   assert.equal(alice.ended[0]?.isUnauthenticated, false)
   assert.throws(() => near.post('data', bytes('x')), { code })
   await unharmed()
@@ -45,7 +59,9 @@ test('records pass untouched: the control', async () => {
 })
 
 test('a record is good once', async () => {
-  const attacked = await post(2, (record, index) => (index === 0 ? [record.bytes, record.bytes] : [record.bytes]))
+  const attacked = await post(2, (record, index) =>
+    index === 0 ? [record.bytes, record.bytes] : [record.bytes],
+  )
   await assertRefused(attacked)
   assert.equal(attacked.delivered(), 1)
 })

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type SessionErrorCode, SessionError } from '@myelin/session'
+import { SessionError, type SessionErrorCode } from '@myelin/session'
 import { verifies } from '@myelin/testkit'
 import { encodePacket } from '@myelin/wire'
 import { type Direction, flip, type Rule, tamper } from './interceptor.ts'
@@ -44,9 +44,15 @@ const finish = (record: number): readonly Field[] => [
   ['certificates length', 2],
 ]
 const e: Field = ['e', 32]
-const s: readonly Field[] = [['s', 32], ['tag of s', 16]]
+const s: readonly Field[] = [
+  ['s', 32],
+  ['tag of s', 16],
+]
 const kemKey: Field = ['e1', 1184]
-const kemText: readonly Field[] = [['ekem1', 1088], ['tag of ekem1', 16]]
+const kemText: readonly Field[] = [
+  ['ekem1', 1088],
+  ['tag of ekem1', 16],
+]
 
 const layouts = {
   XX: (record: number) => [
@@ -75,7 +81,9 @@ const ways: readonly Direction[] = ['toResponder', 'toInitiator', 'toResponder']
 const indexes = [0, 0, 1]
 
 async function flipped(alice: Party, bob: Party, message: number, offset: number, isXk: boolean) {
-  const rule = tamper(ways[message] as Direction, indexes[message] as number, (payload) => flip(payload, offset))
+  const rule = tamper(ways[message] as Direction, indexes[message] as number, (payload) =>
+    flip(payload, offset),
+  )
   const staticKey = isXk ? bob.keys.staticKey.publicKey : undefined
   const { dialed, accepted, middle } = await attempt(alice, bob, { rule, staticKey })
   return { dialed, accepted, middle, codes: [codeOf(dialed), codeOf(accepted)] }
@@ -86,9 +94,13 @@ test('the layouts that the flips go by are those of the messages', async () => {
   for (const [pattern, layout] of Object.entries(layouts)) {
     const staticKey = pattern === 'XK' ? bob.keys.staticKey.publicKey : undefined
     const { middle } = await attempt(alice, bob, { staticKey })
-    const lengths = layout(alice.record.encoded.length).map((fields) => fields.reduce((sum, [, length]) => sum + length, 0))
+    const lengths = layout(alice.record.encoded.length).map((fields) =>
+      fields.reduce((sum, [, length]) => sum + length, 0),
+    )
     const { toResponder, toInitiator } = middle.seen
-    const sent = [toResponder[0], toInitiator[0], toResponder[1]].map((packet) => packet?.payload.length)
+    const sent = [toResponder[0], toInitiator[0], toResponder[1]].map(
+      (packet) => packet?.payload.length,
+    )
     assert.deepEqual(sent, lengths)
   }
 })
@@ -100,7 +112,11 @@ for (const pattern of ['XX', 'XK'] as const) {
     for (const [name, offset] of positions(fields)) {
       const { codes, accepted } = await flipped(alice, bob, 1, offset, pattern === 'XK')
       // Both ends of a KEM or DH value that nobody can use are malformed, and the tag of what follows is wrong.
-      assert.deepEqual(codes, ['SESSION_HANDSHAKE_DECRYPT', 'SESSION_HANDSHAKE_DECRYPT'], `${name} at ${offset}`)
+      assert.deepEqual(
+        codes,
+        ['SESSION_HANDSHAKE_DECRYPT', 'SESSION_HANDSHAKE_DECRYPT'],
+        `${name} at ${offset}`,
+      )
       assert.ok((accepted as SessionError).isUnauthenticated)
     }
     await unharmed()
@@ -111,7 +127,11 @@ for (const pattern of ['XX', 'XK'] as const) {
     const fields = layouts[pattern](alice.record.encoded.length)[2] as Field[]
     for (const [name, offset] of positions(fields)) {
       const { codes, dialed, accepted } = await flipped(alice, bob, 2, offset, pattern === 'XK')
-      assert.deepEqual(codes, ['SESSION_HANDSHAKE_DECRYPT', 'SESSION_HANDSHAKE_DECRYPT'], `${name} at ${offset}`)
+      assert.deepEqual(
+        codes,
+        ['SESSION_HANDSHAKE_DECRYPT', 'SESSION_HANDSHAKE_DECRYPT'],
+        `${name} at ${offset}`,
+      )
       assert.ok(!(accepted as SessionError).isUnauthenticated)
       assert.ok((dialed as SessionError).isUnauthenticated, 'anyone could have said so')
     }
@@ -157,7 +177,10 @@ test('XX: a flipped bit in the first message is refused there or undoes the hand
     assert.ok(expected.includes(codes[0] as string), `${name} at ${offset}: ${codes[0]}`)
     assert.equal(codes[1], codes[0])
     // One of both found out by itself, the other was told.
-    assert.notEqual((dialed as SessionError).isUnauthenticated, (accepted as SessionError).isUnauthenticated)
+    assert.notEqual(
+      (dialed as SessionError).isUnauthenticated,
+      (accepted as SessionError).isUnauthenticated,
+    )
   }
   await unharmed()
 })
@@ -169,7 +192,9 @@ test('a pattern cannot be passed off as another', async () => {
     for (const number of [1, 2, 3, 4]) {
       const own = staticKey === undefined ? 2 : 1
       if (number === own) continue
-      const rule = tamper('toResponder', 0, (payload) => Uint8Array.from([number, ...payload.subarray(1)]))
+      const rule = tamper('toResponder', 0, (payload) =>
+        Uint8Array.from([number, ...payload.subarray(1)]),
+      )
       const { dialed, accepted } = await attempt(alice, lenient, { rule, staticKey })
       assert.match(codeOf(accepted), /^SESSION_HANDSHAKE_(DECRYPT|MALFORMED)$/)
       assert.equal(codeOf(dialed), codeOf(accepted))
@@ -193,7 +218,10 @@ test('a KEM key out of range is refused before it is used', async () => {
     payload[34] = 0xff
     return payload
   })
-  assert.equal(codeOf((await attempt(alice, bob, { rule })).accepted), 'SESSION_HANDSHAKE_MALFORMED')
+  assert.equal(
+    codeOf((await attempt(alice, bob, { rule })).accepted),
+    'SESSION_HANDSHAKE_MALFORMED',
+  )
   await unharmed()
 })
 
@@ -211,7 +239,11 @@ test('what is cut off or added does not get through', async () => {
   const { alice, bob, unharmed } = await scene()
   for (const staticKey of [undefined, bob.keys.staticKey.publicKey]) {
     for (const [message, direction] of ways.entries()) {
-      const changes = [(p: Uint8Array) => p.subarray(0, -1), (p: Uint8Array) => Uint8Array.from([...p, 0]), () => new Uint8Array(0)]
+      const changes = [
+        (p: Uint8Array) => p.subarray(0, -1),
+        (p: Uint8Array) => Uint8Array.from([...p, 0]),
+        () => new Uint8Array(0),
+      ]
       for (const change of changes) {
         const rule = tamper(direction, indexes[message] as number, change)
         const { dialed, accepted } = await attempt(alice, bob, { rule, staticKey })
@@ -285,14 +317,19 @@ test('an alert says what anyone could have said', async () => {
 test('a refusal in the session is the peer’s own word', async () => {
   verifies('R002')
   const { alice, clock, unharmed } = await scene()
-  const strict = party({ clock, authorize: () => ({ isAdmitted: false, code: 'SESSION_NOT_TRUSTED' }) })
+  const strict = party({
+    clock,
+    authorize: () => ({ isAdmitted: false, code: 'SESSION_NOT_TRUSTED' }),
+  })
   for (const staticKey of [undefined, strict.keys.staticKey.publicKey]) {
     const { dialed, accepted, middle } = await attempt(alice, strict, { staticKey })
     assert.equal(codeOf(accepted), 'SESSION_NOT_TRUSTED')
     assert.equal(codeOf(dialed), 'SESSION_NOT_TRUSTED')
     assert.equal((dialed as SessionError).isUnauthenticated, false)
-    assert.equal(middle.seen.toInitiator.some((packet) => packet.payload[0] === 0xff && packet.flags === 0), false)
+    assert.equal(
+      middle.seen.toInitiator.some((packet) => packet.payload[0] === 0xff && packet.flags === 0),
+      false,
+    )
   }
   await unharmed()
 })
-

@@ -3,7 +3,13 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { acceptSession, dialSession, handshakePatterns, NonceCache, SessionError } from '@myelin/session'
+import {
+  acceptSession,
+  dialSession,
+  handshakePatterns,
+  NonceCache,
+  type SessionError,
+} from '@myelin/session'
 import { verifies } from '@myelin/testkit'
 import { encodePacket } from '@myelin/wire'
 import { Interceptor, tamper } from './interceptor.ts'
@@ -11,11 +17,20 @@ import { type Party, party, wire } from './pair.ts'
 import { attempt, bytes, codeOf, type Outcome, outcomeOf, scene } from './scene.ts'
 
 /** Alice calls bob, mallory answers. */
-async function answeredBy(mallory: Party, alice: Party, bob: Party, staticKey?: Uint8Array): Promise<Outcome[]> {
+async function answeredBy(
+  mallory: Party,
+  alice: Party,
+  bob: Party,
+  staticKey?: Uint8Array,
+): Promise<Outcome[]> {
   const [near, far] = await wire()
-  const accepting = outcomeOf(acceptSession(far, mallory.environment, { handlers: mallory.handlers }))
+  const accepting = outcomeOf(
+    acceptSession(far, mallory.environment, { handlers: mallory.handlers }),
+  )
   const expected = bob.keys.agent
-  const dialing = outcomeOf(dialSession(near, alice.environment, { handlers: alice.handlers, expected, staticKey }))
+  const dialing = outcomeOf(
+    dialSession(near, alice.environment, { handlers: alice.handlers, expected, staticKey }),
+  )
   return await Promise.all([dialing, accepting])
 }
 
@@ -59,8 +74,13 @@ test('who calls by the static key reaches nobody else', async () => {
   assert.equal(codeOf(accepted as Outcome), 'SESSION_HANDSHAKE_DECRYPT')
   assert.equal(codeOf(dialed as Outcome), 'SESSION_HANDSHAKE_DECRYPT')
   // Nor does answering without having understood the question.
-  const forgery = tamper('toInitiator', 0, (answer) => alice.environment.random.fill(new Uint8Array(answer.length)))
-  const second = await attempt(alice, bob, { staticKey: bob.keys.staticKey.publicKey, rule: forgery })
+  const forgery = tamper('toInitiator', 0, (answer) =>
+    alice.environment.random.fill(new Uint8Array(answer.length)),
+  )
+  const second = await attempt(alice, bob, {
+    staticKey: bob.keys.staticKey.publicKey,
+    rule: forgery,
+  })
   assert.equal(codeOf(second.dialed), 'SESSION_HANDSHAKE_DECRYPT')
   assert.equal((second.dialed as SessionError).isUnauthenticated, false)
   await unharmed()
@@ -106,7 +126,9 @@ test('our own first message, led back to our own door, is a repetition', async (
   const { alice, bob, unharmed } = await scene()
   const [near, far] = await wire()
   const accepting = outcomeOf(acceptSession(far, alice.environment, { handlers: alice.handlers }))
-  const dialing = outcomeOf(dialSession(near, alice.environment, { handlers: alice.handlers, expected: bob.keys.agent }))
+  const dialing = outcomeOf(
+    dialSession(near, alice.environment, { handlers: alice.handlers, expected: bob.keys.agent }),
+  )
   assert.equal(codeOf(await accepting), 'SESSION_NONCE_REPEATED')
   assert.equal(codeOf(await dialing), 'SESSION_NONCE_REPEATED')
   await unharmed()
@@ -129,7 +151,11 @@ test('the initiator does not take its own first message for an answer', async ()
       if (direction === 'toResponder') middle.inject('toInitiator', encodePacket(0, packet.payload))
       return []
     })
-    const dialing = dialSession(middle.near, alice.environment, { handlers: alice.handlers, expected: bob.keys.agent, staticKey })
+    const dialing = dialSession(middle.near, alice.environment, {
+      handlers: alice.handlers,
+      expected: bob.keys.agent,
+      staticKey,
+    })
     assert.equal(codeOf(await outcomeOf(dialing)), 'SESSION_HANDSHAKE_DECRYPT')
   }
   await unharmed()
@@ -137,7 +163,11 @@ test('the initiator does not take its own first message for an answer', async ()
 
 /** Pattern XX, the ephemeral, and the hello without the ML-KEM key before it. */
 function withoutKem(hello: Uint8Array): Uint8Array {
-  return Uint8Array.from([handshakePatterns.XX.number, ...hello.subarray(1, 33), ...hello.subarray(1 + 32 + 1184)])
+  return Uint8Array.from([
+    handshakePatterns.XX.number,
+    ...hello.subarray(1, 33),
+    ...hello.subarray(1 + 32 + 1184),
+  ])
 }
 
 test('the post-quantum part cannot be stripped from the first packet', async () => {
@@ -160,10 +190,15 @@ test('a responder that allows classical handshakes still notices a stripped one'
   assert.equal(codeOf(short.dialed), 'SESSION_HANDSHAKE_MALFORMED')
   assert.equal((short.accepted as SessionError).isUnauthenticated, true)
   // Nor does it help to fill the answer up to the length that the initiator waits for.
-  const filled = tamper('toInitiator', 0, (answer) => Uint8Array.from([...answer, ...new Uint8Array(1200)]))
+  const filled = tamper('toInitiator', 0, (answer) =>
+    Uint8Array.from([...answer, ...new Uint8Array(1200)]),
+  )
   const rule: typeof filled = (packet, direction, index) =>
     (direction === 'toResponder' ? toClassical : filled)(packet, direction, index)
-  assert.equal(codeOf((await attempt(alice, lenient, { rule })).dialed), 'SESSION_HANDSHAKE_DECRYPT')
+  assert.equal(
+    codeOf((await attempt(alice, lenient, { rule })).dialed),
+    'SESSION_HANDSHAKE_DECRYPT',
+  )
   await unharmed()
 })
 
@@ -200,9 +235,18 @@ test('a static key that gives no secret is refused before a byte is sent', async
   const [near, far] = await wire()
   const closed = Promise.withResolvers<void>()
   let received = 0
-  far.attach({ data: (chunk) => (received += chunk.length), drain: () => {}, end: () => {}, closed: () => closed.resolve() })
+  far.attach({
+    data: (chunk) => (received += chunk.length),
+    drain: () => {},
+    end: () => {},
+    closed: () => closed.resolve(),
+  })
   const staticKey = new Uint8Array(32)
-  const dialing = dialSession(near, alice.environment, { handlers: alice.handlers, expected: bob.keys.agent, staticKey })
+  const dialing = dialSession(near, alice.environment, {
+    handlers: alice.handlers,
+    expected: bob.keys.agent,
+    staticKey,
+  })
   assert.equal(codeOf(await outcomeOf(dialing)), 'SESSION_OPTION')
   near.attach({ data: () => {}, drain: () => {}, end: () => {}, closed: () => {} })
   await closed.promise

@@ -34,7 +34,11 @@ interface Recorder extends AsyncDisposable {
 }
 
 /** Passes streams on to `target` and keeps a copy of everything. */
-async function recorder(transport: StreamTransport, listenAt: string, target: string): Promise<Recorder> {
+async function recorder(
+  transport: StreamTransport,
+  listenAt: string,
+  target: string,
+): Promise<Recorder> {
   const [there, back]: [Uint8Array[], Uint8Array[]] = [[], []]
   const listener = await transport.listen(listenAt, (dialer) => {
     dialer.pause()
@@ -74,15 +78,26 @@ const places: readonly Place[] = [
   {
     name: 'tcp',
     transport: tcp(),
-    addresses: async () => ({ at: '/ip4/127.0.0.1/tcp/0', recordAt: '/ip4/127.0.0.1/tcp/0', clear: async () => {} }),
+    addresses: async () => ({
+      at: '/ip4/127.0.0.1/tcp/0',
+      recordAt: '/ip4/127.0.0.1/tcp/0',
+      clear: async () => {},
+    }),
   },
   {
     name: 'ipc',
     transport: ipc(),
     addresses: async () => {
       const folder = await mkdtemp(join(tmpdir(), 'myelin-'))
-      const at = (name: string) => ipcAddress(process.platform === 'win32' ? `\\\\.\\pipe\\${folder}-${name}` : join(folder, name))
-      return { at: at('a'), recordAt: at('b'), clear: () => rm(folder, { recursive: true, force: true }) }
+      const at = (name: string) =>
+        ipcAddress(
+          process.platform === 'win32' ? `\\\\.\\pipe\\${folder}-${name}` : join(folder, name),
+        )
+      return {
+        at: at('a'),
+        recordAt: at('b'),
+        clear: () => rm(folder, { recursive: true, force: true }),
+      }
     },
   },
 ]
@@ -120,7 +135,9 @@ async function talk(place: Place, alice: Party, bob: Party, useStaticKey: boolea
   session.post('data', bytes(markers.message.repeat(1_000)))
   session.post(markers.type, bytes(markers.message))
   const reply = await session.request('echo', bytes(markers.request))
-  await assert.rejects(session.request(markers.type, bytes(markers.request)), { code: 'SESSION_REQUEST_FAILED' })
+  await assert.rejects(session.request(markers.type, bytes(markers.request)), {
+    code: 'SESSION_REQUEST_FAILED',
+  })
   const stream = session.openStream(markers.streamType)
   stream.write(bytes(markers.stream.repeat(10)))
   stream.finish()
@@ -143,7 +160,11 @@ async function talk(place: Place, alice: Party, bob: Party, useStaticKey: boolea
 /** The forms in which bytes could be found again. */
 function forms(text: string | Uint8Array): Buffer[] {
   const raw = Buffer.from(text as Uint8Array)
-  return [raw, Buffer.from(raw.toString('hex')), Buffer.from(raw.toString('base64url').slice(1, -2))]
+  return [
+    raw,
+    Buffer.from(raw.toString('hex')),
+    Buffer.from(raw.toString('base64url').slice(1, -2)),
+  ]
 }
 
 for (const place of places) {
@@ -156,7 +177,12 @@ for (const place of places) {
       for (const form of forms(marker)) assert.equal(line.includes(form), false)
       // Who calls and who is called stays unknown to those who only listen.
       for (const one of [alice, bob]) {
-        for (const known of [one.keys.agent, publicKeyOf(one.keys.agent), one.keys.staticKey.publicKey, one.record.encoded.subarray(0, 40)]) {
+        for (const known of [
+          one.keys.agent,
+          publicKeyOf(one.keys.agent),
+          one.keys.staticKey.publicKey,
+          one.record.encoded.subarray(0, 40),
+        ]) {
           for (const form of forms(known as Uint8Array)) assert.equal(line.includes(form), false)
         }
       }
@@ -170,12 +196,22 @@ for (const place of places) {
     const { at, recordAt, clear } = await place.addresses()
     let arrived = 0
     const listener = await transport.listen(at, (stream) => {
-      stream.attach({ data: (chunk) => (arrived += chunk.length), drain: () => {}, end: () => stream.end(), closed: () => {} })
+      stream.attach({
+        data: (chunk) => (arrived += chunk.length),
+        drain: () => {},
+        end: () => stream.end(),
+        closed: () => {},
+      })
     })
     await using line = await recorder(transport, recordAt, listener.addresses[0] as string)
     const stream = await transport.dial(line.address)
     const closed = Promise.withResolvers<void>()
-    stream.attach({ data: () => {}, drain: () => {}, end: () => {}, closed: () => closed.resolve() })
+    stream.attach({
+      data: () => {},
+      drain: () => {},
+      end: () => {},
+      closed: () => closed.resolve(),
+    })
     const words = Object.values(markers).join(' ')
     stream.write(bytes(words))
     stream.end()

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemRandom } from '@myelin/base/system'
-import { acceptSession, type Admission, dialSession, SessionError } from '@myelin/session'
+import { type Admission, acceptSession, dialSession, SessionError } from '@myelin/session'
 import { VirtualClock, verifies } from '@myelin/testkit'
 import { encodeFrame, encodePacket } from '@myelin/wire'
 import { Interceptor } from './interceptor.ts'
@@ -24,7 +24,9 @@ test('a wrong answer to the challenge is refused', async () => {
   verifies('R134')
   const { alice, bob, unharmed } = await scene()
   const right = await rogueInitiator(alice, bob)
-  right.send(encodeFrame.settings({ dataMax: 1, streamDataMax: 1, streamsMax: 1, messageBytesMax: 1 }))
+  right.send(
+    encodeFrame.settings({ dataMax: 1, streamDataMax: 1, streamsMax: 1, messageBytesMax: 1 }),
+  )
   assert.equal(codeOf(await outcomeOf(right.accepting)), 'open')
   const answers = [new Uint8Array(32), systemRandom.fill(new Uint8Array(32))]
   for (const answer of answers) {
@@ -38,13 +40,28 @@ test('an answer that chooses what was not offered is refused', async () => {
   verifies('R035')
   const { alice, clock, unharmed } = await scene()
   const bob = party({ clock })
-  const abilities = { versionMin: 1, versionMax: 1, suites: ['aes-256-gcm'], compressions: ['zstd'] } as const
+  const abilities = {
+    versionMin: 1,
+    versionMax: 1,
+    suites: ['aes-256-gcm'],
+    compressions: ['zstd'],
+  } as const
   const narrow = { ...alice, environment: { ...alice.environment, abilities } }
-  const choices = [{ suite: 1 }, { suite: 9 }, { version: 0 }, { version: 2 }, { compression: 1 }, { compression: 7 }]
+  const choices = [
+    { suite: 1 },
+    { suite: 9 },
+    { version: 0 },
+    { version: 2 },
+    { compression: 1 },
+    { compression: 7 },
+  ]
   for (const choice of choices) {
     const [near, far] = await wire()
     const answering = rogueResponder(bob, far, choice)
-    const dialing = dialSession(near, narrow.environment, { handlers: alice.handlers, expected: bob.keys.agent })
+    const dialing = dialSession(near, narrow.environment, {
+      handlers: alice.handlers,
+      expected: bob.keys.agent,
+    })
     await answering
     assert.equal(codeOf(await outcomeOf(dialing)), 'SESSION_SUITE', JSON.stringify(choice))
   }
@@ -91,7 +108,9 @@ test('who talks before it was answered is refused', async () => {
   // Right behind the hello.
   const early = await attempt(alice, bob, {
     rule: (packet, direction, index) =>
-      direction === 'toResponder' && index === 0 ? [packet.bytes, encodePacket(2, bytes('my first message'))] : [packet.bytes],
+      direction === 'toResponder' && index === 0
+        ? [packet.bytes, encodePacket(2, bytes('my first message'))]
+        : [packet.bytes],
   })
   assert.equal(codeOf(early.accepted), 'SESSION_HANDSHAKE_MALFORMED')
   await unharmed()
@@ -152,8 +171,12 @@ test('a responder that accepts and never says so, or a peer that never confirms,
   const middle = await Interceptor.between((packet, direction, index) =>
     direction === 'toInitiator' && index > 0 ? [] : [packet.bytes],
   )
-  const accepting = outcomeOf(acceptSession(middle.far, bob.environment, { handlers: bob.handlers }))
-  const dialing = outcomeOf(dialSession(middle.near, alice.environment, { handlers: alice.handlers }))
+  const accepting = outcomeOf(
+    acceptSession(middle.far, bob.environment, { handlers: bob.handlers }),
+  )
+  const dialing = outcomeOf(
+    dialSession(middle.near, alice.environment, { handlers: alice.handlers }),
+  )
   await until(() => middle.seen.toInitiator.length === 2)
   await clock.advance(10_000)
   assert.equal(codeOf(await dialing), 'SESSION_HANDSHAKE_TIMEOUT')
@@ -168,12 +191,16 @@ test('an aborted attempt ends at once', async () => {
     const abort = new AbortController()
     const [near, far] = await wire()
     if (isEarly) abort.abort(new Error('enough'))
-    const dialing = outcomeOf(dialSession(near, alice.environment, { handlers: alice.handlers, signal: abort.signal }))
+    const dialing = outcomeOf(
+      dialSession(near, alice.environment, { handlers: alice.handlers, signal: abort.signal }),
+    )
     abort.abort(new Error('enough'))
     const dialed = await dialing
     assert.equal(codeOf(dialed), 'SESSION_LOST')
     assert.match(((dialed as SessionError).cause as Error).message, /enough/)
-    const accepted = await outcomeOf(acceptSession(far, bob.environment, { handlers: bob.handlers }))
+    const accepted = await outcomeOf(
+      acceptSession(far, bob.environment, { handlers: bob.handlers }),
+    )
     assert.equal(codeOf(accepted), 'SESSION_LOST')
   }
   await unharmed()

@@ -5,7 +5,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Session, SessionStream } from '@myelin/session'
 import { VirtualClock, verifies } from '@myelin/testkit'
-import { dataWindowBytes, requestsPendingMax, sendHighWaterBytes, streamsMax, streamWindowBytes } from '../src/limits.ts'
+import {
+  dataWindowBytes,
+  requestsPendingMax,
+  sendHighWaterBytes,
+  streamsMax,
+  streamWindowBytes,
+} from '../src/limits.ts'
 import { connect, type Pair, type Party, party, until } from './pair.ts'
 import { bytes } from './scene.ts'
 
@@ -62,7 +68,10 @@ test('each stream has a credit of its own', async () => {
   await stall(one)
   await until(() => bob.streams.length === 2)
   const heldByOne = far.stats.heldBytes
-  assert.ok(heldByOne >= streamWindowBytes && heldByOne < streamWindowBytes + 64 * 1024, `${heldByOne}`)
+  assert.ok(
+    heldByOne >= streamWindowBytes && heldByOne < streamWindowBytes + 64 * 1024,
+    `${heldByOne}`,
+  )
   await stall(other)
   assert.ok(far.stats.heldBytes > heldByOne + streamWindowBytes / 2)
   // Reading the one moves the one alone.
@@ -140,12 +149,17 @@ test('a type has a name, and not too long a one', async () => {
 
 test('requests that wait are bounded', async () => {
   const { near } = await pair()
-  const waiting = Array.from({ length: requestsPendingMax }, () => near.request('echo', new Uint8Array(0)))
+  const waiting = Array.from({ length: requestsPendingMax }, () =>
+    near.request('echo', new Uint8Array(0)),
+  )
   assert.equal(near.stats.requestsPending, requestsPendingMax)
   await assert.rejects(near.request('echo', new Uint8Array(0)), { code: 'SESSION_REQUESTS_FULL' })
   const outcomes = Promise.allSettled(waiting)
   await near.close()
-  assert.equal((await outcomes).filter(({ status }) => status === 'rejected').length, requestsPendingMax)
+  assert.equal(
+    (await outcomes).filter(({ status }) => status === 'rejected').length,
+    requestsPendingMax,
+  )
   assert.equal(near.stats.requestsPending, 0)
 })
 
@@ -228,7 +242,12 @@ test('what is critical overtakes bulk that waits', async () => {
 
 test('a large message of each priority at once is no fault', async () => {
   const { near, bob } = await pair()
-  const sizes = { low: 15_000_001, normal: 15_000_002, high: 15_000_003, critical: 15_000_004 } as const
+  const sizes = {
+    low: 15_000_001,
+    normal: 15_000_002,
+    high: 15_000_003,
+    critical: 15_000_004,
+  } as const
   for (const [priority, size] of Object.entries(sizes)) {
     near.post('data', new Uint8Array(size), { priority: priority as keyof typeof sizes })
     // The less urgent ones are well under way when the next overtakes them.
@@ -244,8 +263,12 @@ test('a message beyond the peer’s limit is refused here', async () => {
   const [alice, bob] = [party({ clock }), party({ clock, messageBytesMax: 1_000 })]
   const { near } = await connect(alice, bob)
   near.post('data', new Uint8Array(1_000))
-  assert.throws(() => near.post('data', new Uint8Array(1_001)), { code: 'SESSION_MESSAGE_TOO_LARGE' })
-  await assert.rejects(near.request('data', new Uint8Array(1_001)), { code: 'SESSION_MESSAGE_TOO_LARGE' })
+  assert.throws(() => near.post('data', new Uint8Array(1_001)), {
+    code: 'SESSION_MESSAGE_TOO_LARGE',
+  })
+  await assert.rejects(near.request('data', new Uint8Array(1_001)), {
+    code: 'SESSION_MESSAGE_TOO_LARGE',
+  })
   await until(() => bob.messages.length === 1)
 })
 

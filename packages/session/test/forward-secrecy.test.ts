@@ -22,7 +22,10 @@ const secret = bytes('the launch code is 0000')
 /** A session that was recorded from its first byte to its last. */
 async function recorded(staticKey: boolean, hybrid = true) {
   const { alice, bob } = await scene({ requireHybrid: false })
-  const { dialed, middle } = await attempt(alice, bob, { hybrid, ...(staticKey ? { staticKey: bob.keys.staticKey.publicKey } : {}) })
+  const { dialed, middle } = await attempt(alice, bob, {
+    hybrid,
+    ...(staticKey ? { staticKey: bob.keys.staticKey.publicKey } : {}),
+  })
   assert.ok(!(dialed instanceof SessionError))
   dialed.post('data', secret)
   await until(() => bob.messages.some(({ payload }) => equalBytes(payload, secret)))
@@ -44,7 +47,10 @@ function prologueOf(pattern: keyof typeof handshakePatterns): Uint8Array {
 for (const pattern of ['XKhfs', 'XXhfs', 'XK', 'XX'] as const) {
   test(`${pattern}: keys that leak later open nothing that was recorded`, async () => {
     verifies('R003')
-    const { alice, bob, session, toResponder } = await recorded(pattern.startsWith('XK'), pattern.endsWith('hfs'))
+    const { alice, bob, session, toResponder } = await recorded(
+      pattern.startsWith('XK'),
+      pattern.endsWith('hfs'),
+    )
     assert.equal(session.pattern, pattern)
     const [first, third, ...records] = toResponder as [Packet, Packet, ...Packet[]]
     const responder = new HandshakeState({
@@ -63,10 +69,14 @@ for (const pattern of ['XKhfs', 'XXhfs', 'XK', 'XX'] as const) {
 
     // Nor do records open under keys of a handshake between the leaked keys themselves.
     const [ours, theirs] = handshakeOf(pattern, leakedStatic(alice), leakedStatic(bob))
-    for (const secrets of [trafficSecrets(ours.split(), session.agreement), trafficSecrets(theirs.split(), session.agreement)]) {
+    for (const secrets of [
+      trafficSecrets(ours.split(), session.agreement),
+      trafficSecrets(theirs.split(), session.agreement),
+    ]) {
       for (const key of [secrets.send, secrets.receive]) {
         const opener = new RecordOpener(session.agreement.suite, key)
-        for (const record of records) assert.equal(opener.open(record.bytes.subarray(0, 10), record.payload), undefined)
+        for (const record of records)
+          assert.equal(opener.open(record.bytes.subarray(0, 10), record.payload), undefined)
       }
     }
   })
@@ -97,13 +107,21 @@ test('the control: who has the ephemerals as well reads everything', async () =>
     prologue: prologueOf('XKhfs'),
     s: leakedStatic(alice),
     rs: bob.keys.staticKey.publicKey,
-    random: { fill: (target) => (target.set(ephemerals.shift() as Uint8Array), target) },
+    random: {
+      fill: (target) => {
+        target.set(ephemerals.shift() as Uint8Array)
+        return target
+      },
+    },
   })
   const hello = encodeHello(helloOf(alice, { nonce, timestampMs: clock.wallMs() }))
   assert.deepEqual(again.writeMessage(hello), first.payload.subarray(1))
   assert.ok(again.readMessage((middle.seen.toInitiator[0] as Packet).payload).ok)
   again.writeMessage(new Uint8Array(0))
-  const opener = new RecordOpener(dialed.agreement.suite, trafficSecrets(again.split(), dialed.agreement).send)
+  const opener = new RecordOpener(
+    dialed.agreement.suite,
+    trafficSecrets(again.split(), dialed.agreement).send,
+  )
   const opened = records.map((record) => opener.open(record.bytes.subarray(0, 10), record.payload))
   assert.ok(opened.length > 0 && opened.every((record) => record !== undefined))
   assert.ok(Buffer.concat(opened as Uint8Array[]).includes(secret))
@@ -116,7 +134,10 @@ test('two handshakes of the same agents share no key', async () => {
   for (let i = 0; i < 4; i += 1) {
     const [ours, theirs] = handshakeOf('XKhfs', alice.keys.staticKey, bob.keys.staticKey)
     const agreement = { version: 1, suite: 'aes-256-gcm', compression: 'none' } as const
-    const [a, b] = [trafficSecrets(ours.split(), agreement), trafficSecrets(theirs.split(), agreement)]
+    const [a, b] = [
+      trafficSecrets(ours.split(), agreement),
+      trafficSecrets(theirs.split(), agreement),
+    ]
     assert.deepEqual(a.send, b.receive)
     assert.deepEqual(a.receive, b.send)
     for (const key of [a.send, a.receive]) keys.add(Buffer.from(key).toString('hex'))
@@ -128,18 +149,33 @@ test('what was agreed is part of the keys', () => {
   verifies('R035')
   const seen = new Set<string>()
   const base = { version: 1, suite: 'aes-256-gcm', compression: 'none' } as const
-  const agreements = [base, { ...base, version: 2 }, { ...base, suite: 'chacha20-poly1305' }, { ...base, compression: 'lz4' }] as const
+  const agreements = [
+    base,
+    { ...base, version: 2 },
+    { ...base, suite: 'chacha20-poly1305' },
+    { ...base, compression: 'lz4' },
+  ] as const
   const key = systemRandom.fill(new Uint8Array(32))
   for (const agreement of agreements) {
     const cipher = () => ({ exportKey: () => key.slice(), [Symbol.dispose]: () => {} })
-    const split = { send: cipher(), receive: cipher() } as unknown as Parameters<typeof trafficSecrets>[0]
+    const split = { send: cipher(), receive: cipher() } as unknown as Parameters<
+      typeof trafficSecrets
+    >[0]
     seen.add(Buffer.from(trafficSecrets(split, agreement).send).toString('hex'))
   }
   assert.equal(seen.size, agreements.length)
 })
 
-function handshakeOf(pattern: keyof typeof handshakePatterns, alice: X25519KeyPair, bob: X25519KeyPair): [HandshakeState, HandshakeState] {
-  const common = { protocolName: handshakePatterns[pattern].protocol, prologue: prologueOf(pattern), random: systemRandom }
+function handshakeOf(
+  pattern: keyof typeof handshakePatterns,
+  alice: X25519KeyPair,
+  bob: X25519KeyPair,
+): [HandshakeState, HandshakeState] {
+  const common = {
+    protocolName: handshakePatterns[pattern].protocol,
+    prologue: prologueOf(pattern),
+    random: systemRandom,
+  }
   const rs = pattern.startsWith('XK') ? bob.publicKey : undefined
   const ours = new HandshakeState({ ...common, initiator: true, s: alice, rs })
   const theirs = new HandshakeState({ ...common, initiator: false, s: bob })

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemRandom } from '@myelin/base/system'
-import { NonceCache, SessionError } from '@myelin/session'
+import { NonceCache, type SessionError } from '@myelin/session'
 import { VirtualClock, verifies } from '@myelin/testkit'
 import { noncesRemembered, timestampWindowMs } from '../src/limits.ts'
 import { party } from './pair.ts'
@@ -28,7 +28,11 @@ for (const who of ['initiator', 'responder'] as const) {
       for (const staticKey of [undefined, bob.keys.staticKey.publicKey]) {
         const outcome = await attempt(alice, bob, { staticKey })
         const expected = accepted.includes(skewMs) ? 'open' : 'SESSION_TIMESTAMP'
-        assert.deepEqual([codeOf(outcome.dialed), codeOf(outcome.accepted)], [expected, expected], `${skewMs} ms`)
+        assert.deepEqual(
+          [codeOf(outcome.dialed), codeOf(outcome.accepted)],
+          [expected, expected],
+          `${skewMs} ms`,
+        )
       }
     }
   })
@@ -78,7 +82,8 @@ test('none of the last 10,000 nonces is taken twice, and memory holds no more of
     assert.ok(cache.accept(nonceOf(i)))
     assert.ok(cache.size <= 10_000)
   }
-  for (let i = 15_000; i < 25_000; i += 1) assert.equal(cache.accept(nonceOf(i)), false, `nonce ${i}`)
+  for (let i = 15_000; i < 25_000; i += 1)
+    assert.equal(cache.accept(nonceOf(i)), false, `nonce ${i}`)
   assert.equal(cache.size, 10_000)
   // Only what is older is forgotten; its timestamp is long outside the window.
   assert.equal(cache.accept(nonceOf(14_999)), true)
@@ -97,8 +102,12 @@ test('an environment remembers 10,000 nonces, of both directions', async () => {
   const { alice, bob } = await scene()
   const [sent, received] = [alice.environment.nonces.size, bob.environment.nonces.size]
   await attempt(alice, bob)
-  assert.deepEqual([alice.environment.nonces.size, bob.environment.nonces.size], [sent + 1, received + 1])
-  for (let i = 0; i < 20_000; i += 1) bob.environment.nonces.accept(systemRandom.fill(new Uint8Array(32)))
+  assert.deepEqual(
+    [alice.environment.nonces.size, bob.environment.nonces.size],
+    [sent + 1, received + 1],
+  )
+  for (let i = 0; i < 20_000; i += 1)
+    bob.environment.nonces.accept(systemRandom.fill(new Uint8Array(32)))
   assert.equal(bob.environment.nonces.size, 10_000)
 })
 
@@ -124,7 +133,10 @@ test('a peer record from the future is not valid yet', async () => {
   const tomorrow = new VirtualClock(clock.wallMs() + 86_400_000)
   const early = party({ clock: tomorrow })
   const environment = { ...early.environment, clock }
-  assert.equal(codeOf((await attempt(alice, { ...early, environment })).dialed), 'SESSION_PEER_RECORD_EXPIRED')
+  assert.equal(
+    codeOf((await attempt(alice, { ...early, environment })).dialed),
+    'SESSION_PEER_RECORD_EXPIRED',
+  )
   await unharmed()
 })
 
@@ -139,7 +151,11 @@ test('a peer record that another key signed is none', async () => {
   const domain = new TextEncoder().encode('myelin peer record 1')
   const body = forged.subarray(0, forged.length - 64)
   forged.set(mallory.keys.sign(Uint8Array.from([...domain, ...body])), body.length)
-  const liar = party({ clock, keys: mallory.keys, record: () => ({ ...mallory.record, encoded: forged }) })
+  const liar = party({
+    clock,
+    keys: mallory.keys,
+    record: () => ({ ...mallory.record, encoded: forged }),
+  })
   const answering = await attempt(alice, { ...liar, keys: bob.keys })
   assert.equal(codeOf(answering.dialed), 'SESSION_PEER_RECORD')
   const calling = await attempt(liar, bob)

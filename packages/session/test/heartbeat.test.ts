@@ -29,7 +29,10 @@ test('a peer that answers nothing is dead after four intervals, not before', asy
 
 test('a key that is a day old rotates although nothing is sent', async () => {
   const clock = new VirtualClock()
-  const [alice, bob] = [party({ clock, heartbeatIntervalMs: 3_600_000 }), party({ clock, heartbeatIntervalMs: 3_600_000 })]
+  const [alice, bob] = [
+    party({ clock, heartbeatIntervalMs: 3_600_000 }),
+    party({ clock, heartbeatIntervalMs: 3_600_000 }),
+  ]
   const { near, far } = await connect(alice, bob)
   await clock.advance(23 * 3_600_000)
   assert.equal(near.stats.rekeysSent, 0)

@@ -26,7 +26,12 @@ export class Interceptor {
   rule: Rule
   readonly #sides: Record<Direction, ByteStream>
 
-  private constructor(near: ByteStream, far: ByteStream, sides: Record<Direction, ByteStream>, rule: Rule) {
+  private constructor(
+    near: ByteStream,
+    far: ByteStream,
+    sides: Record<Direction, ByteStream>,
+    rule: Rule,
+  ) {
     this.near = near
     this.far = far
     this.#sides = sides
@@ -77,7 +82,13 @@ export function flip(bytes: Uint8Array, offset: number, mask = 1): Uint8Array {
 }
 
 /** Changes the payload of one handshake message, the rest goes on as it came. */
-export function tamper(direction: Direction, index: number, change: (payload: Uint8Array) => Uint8Array): Rule {
+export function tamper(
+  direction: Direction,
+  index: number,
+  change: (payload: Uint8Array) => Uint8Array,
+): Rule {
   return (packet, to, at) =>
-    to === direction && at === index ? [encodePacket(packet.flags, change(packet.payload))] : [packet.bytes]
+    to === direction && at === index
+      ? [encodePacket(packet.flags, change(packet.payload))]
+      : [packet.bytes]
 }

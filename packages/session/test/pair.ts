@@ -31,7 +31,9 @@ export interface Party {
   onStream: (stream: SessionStream) => void
 }
 
-export function party(options: Partial<SessionEnvironment> & { readonly lifetimeMs?: number } = {}): Party {
+export function party(
+  options: Partial<SessionEnvironment> & { readonly lifetimeMs?: number } = {},
+): Party {
   const keys = options.keys ?? AgentKeys.generate(systemRandom)
   const clock = options.clock ?? systemClock
   const { lifetimeMs } = options
@@ -107,7 +109,11 @@ export async function connect(
 ): Promise<Pair> {
   const [near, far] = await wire()
   const accepting = acceptSession(far, responder.environment, { handlers: responder.handlers })
-  const dialing = dialSession(near, initiator.environment, { handlers: initiator.handlers, expected: responder.keys.agent, ...options })
+  const dialing = dialSession(near, initiator.environment, {
+    handlers: initiator.handlers,
+    expected: responder.keys.agent,
+    ...options,
+  })
   const [dialed, accepted] = await Promise.all([dialing, accepting])
   // The responder stops reading: from now on the initiator hears nothing.
   if (isDeaf) far.pause()

@@ -8,7 +8,16 @@ import fc from 'fast-check'
 import { ReceiveCredit, SendCredit } from '../src/credit.ts'
 import { closeCodes, codeOfNumber, explanations, type SessionErrorCode } from '../src/errors.ts'
 import * as limits from '../src/limits.ts'
-import { type Abilities, chooseFrom, defaultAbilities, handshakePatterns, isOffered, offerOf, patternOfNumber, protocolVersions } from '../src/negotiation.ts'
+import {
+  type Abilities,
+  chooseFrom,
+  defaultAbilities,
+  handshakePatterns,
+  isOffered,
+  offerOf,
+  patternOfNumber,
+  protocolVersions,
+} from '../src/negotiation.ts'
 import { Outbox, priorityNumbers, type QueuedMessage } from '../src/outbox.ts'
 import { Reassembly } from '../src/reassembly.ts'
 import { TypeNames } from '../src/type-names.ts'
@@ -29,7 +38,9 @@ test('credit is a limit on all that was ever sent, and only rises', () => {
 
 test('a sender that keeps to announced limits is never refused, and a window is never exceeded', () => {
   verifies('R023')
-  const steps = fc.array(fc.record({ send: fc.nat(2_000), take: fc.nat(2_000) }), { maxLength: 200 })
+  const steps = fc.array(fc.record({ send: fc.nat(2_000), take: fc.nat(2_000) }), {
+    maxLength: 200,
+  })
   fc.assert(
     fc.property(fc.integer({ min: 16, max: 4_096 }), steps, (window, schedule) => {
       const [sender, receiver] = [new SendCredit(), new ReceiveCredit(window)]
@@ -68,7 +79,8 @@ function queued(flags: number, length: number): QueuedMessage {
   return { flags, typeId: 1, id: 0, timestamp: 0, payload: new Uint8Array(length), offset: 0 }
 }
 
-const flagsOf = (priority: keyof typeof priorityNumbers) => priorityNumbers[priority] << messageFlags.priorityShift
+const flagsOf = (priority: keyof typeof priorityNumbers) =>
+  priorityNumbers[priority] << messageFlags.priorityShift
 
 test('the outbox gives out by priority, and in order within one', () => {
   const outbox = new Outbox()
@@ -123,20 +135,33 @@ test('a message larger than the whole queue passes when the queue is empty', () 
   assert.equal(outbox.push(queued(0, 0), 0), false)
 })
 
-const first = (id: number, flags: number, payload: Uint8Array) => ({ flags, typeId: 7, id, timestamp: 9, payload })
+const first = (id: number, flags: number, payload: Uint8Array) => ({
+  flags,
+  typeId: 7,
+  id,
+  timestamp: 9,
+  payload,
+})
 
 test('parts are joined in order, whatever their sizes', () => {
   fc.assert(
-    fc.property(fc.array(fc.uint8Array({ maxLength: 50 }), { minLength: 2, maxLength: 20 }), (parts) => {
-      const reassembly = new Reassembly(2_000)
-      assert.equal(reassembly.start(first(1, more, parts[0] as Uint8Array), 1), undefined)
-      for (const part of parts.slice(1, -1)) assert.equal(reassembly.add(more, 1, part, 1), undefined)
-      const whole = reassembly.add(0, 1, parts.at(-1) as Uint8Array, 1)
-      assert.ok(typeof whole === 'object')
-      assert.deepEqual(Buffer.from(whole.payload), Buffer.concat(parts))
-      assert.deepEqual([whole.flags, whole.typeId, whole.timestamp, whole.costBytes], [0, 7, 9, parts.length])
-      assert.equal(reassembly.bytes, 0)
-    }),
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 50 }), { minLength: 2, maxLength: 20 }),
+      (parts) => {
+        const reassembly = new Reassembly(2_000)
+        assert.equal(reassembly.start(first(1, more, parts[0] as Uint8Array), 1), undefined)
+        for (const part of parts.slice(1, -1))
+          assert.equal(reassembly.add(more, 1, part, 1), undefined)
+        const whole = reassembly.add(0, 1, parts.at(-1) as Uint8Array, 1)
+        assert.ok(typeof whole === 'object')
+        assert.deepEqual(Buffer.from(whole.payload), Buffer.concat(parts))
+        assert.deepEqual(
+          [whole.flags, whole.typeId, whole.timestamp, whole.costBytes],
+          [0, 7, 9, parts.length],
+        )
+        assert.equal(reassembly.bytes, 0)
+      },
+    ),
   )
 })
 
@@ -165,13 +190,15 @@ test('reassembly is bounded in messages, in bytes and in parts', () => {
   }
   assert.equal(messages.start(first(999, more, new Uint8Array(0)), 1), 'too_many')
   const bytes = new Reassembly(100)
-  for (let id = 0; id < 4; id += 1) assert.equal(bytes.start(first(id, more, new Uint8Array(100)), 1), undefined)
+  for (let id = 0; id < 4; id += 1)
+    assert.equal(bytes.start(first(id, more, new Uint8Array(100)), 1), undefined)
   assert.equal(bytes.start(first(4, more, new Uint8Array(1)), 1), 'too_many')
   const parts = new Reassembly(100)
   assert.equal(parts.start(first(1, more, new Uint8Array(0)), 1), undefined)
   let fault: unknown
   let count = 1
-  for (; fault === undefined && count < 1_000_000; count += 1) fault = parts.add(more, 1, new Uint8Array(0), 1)
+  for (; fault === undefined && count < 1_000_000; count += 1)
+    fault = parts.add(more, 1, new Uint8Array(0), 1)
   assert.equal(fault, 'too_many')
   assert.equal(count - 1, limits.reassemblyPartsMax)
   parts.clear()
@@ -194,7 +221,10 @@ test('a short part does not keep the record alive that it came in', () => {
   reassembly.start(first(1, more, record.subarray(10, 20)), 1)
   reassembly.start(first(2, more, record.subarray(0, 20_000)), 1)
   record.fill(2)
-  const [short, long] = [reassembly.add(0, 1, new Uint8Array(0), 1), reassembly.add(0, 2, new Uint8Array(0), 1)]
+  const [short, long] = [
+    reassembly.add(0, 1, new Uint8Array(0), 1),
+    reassembly.add(0, 2, new Uint8Array(0), 1),
+  ]
   assert.ok(typeof short === 'object' && typeof long === 'object')
   assert.equal(short.payload[0], 1, 'a copy')
   assert.equal(long.payload[0], 2, 'a view until the message is whole')
@@ -239,7 +269,11 @@ const abilities: fc.Arbitrary<Abilities> = fc
     suites: fc.shuffledSubarray(['aes-256-gcm', 'chacha20-poly1305'] as const),
     compressions: fc.shuffledSubarray(['zstd', 'lz4', 'none'] as const),
   })
-  .map(({ versionMin, more: span, ...rest }) => ({ versionMin, versionMax: versionMin + span, ...rest }))
+  .map(({ versionMin, more: span, ...rest }) => ({
+    versionMin,
+    versionMax: versionMin + span,
+    ...rest,
+  }))
 
 test('a choice is what both sides can, the best of it, and fails only where there is nothing in common', () => {
   verifies('R012', 'R034', 'R035')
@@ -247,14 +281,22 @@ test('a choice is what both sides can, the best of it, and fails only where ther
     fc.property(abilities, abilities, (initiator, responder) => {
       const choice = chooseFrom(offerOf(initiator), responder)
       const versions = [1, 2, 3, 4, 5, 6, 7, 8, 9].filter((v) =>
-        [initiator, responder].every(({ versionMin, versionMax }) => v >= versionMin && v <= versionMax),
+        [initiator, responder].every(
+          ({ versionMin, versionMax }) => v >= versionMin && v <= versionMax,
+        ),
       )
       const suites = initiator.suites.filter((suite) => responder.suites.includes(suite))
       if (versions.length === 0) return choice === 'SESSION_VERSION'
       if (suites.length === 0) return choice === 'SESSION_SUITE'
       if (typeof choice === 'string') return false
-      const compressions = initiator.compressions.filter((name) => responder.compressions.includes(name))
-      assert.deepEqual(choice, { version: Math.max(...versions), suite: suites[0], compression: compressions[0] ?? 'none' })
+      const compressions = initiator.compressions.filter((name) =>
+        responder.compressions.includes(name),
+      )
+      assert.deepEqual(choice, {
+        version: Math.max(...versions),
+        suite: suites[0],
+        compression: compressions[0] ?? 'none',
+      })
       return isOffered(choice, initiator)
     }),
   )
@@ -263,15 +305,26 @@ test('a choice is what both sides can, the best of it, and fails only where ther
 test('offers of a later version that we do not know are passed over', () => {
   verifies('R012')
   const offer = { versionMin: 1, versionMax: 200, suites: [77, 1, 2], compressions: [9, 1] }
-  assert.deepEqual(chooseFrom(offer, defaultAbilities), { version: 1, suite: 'chacha20-poly1305', compression: 'lz4' })
+  assert.deepEqual(chooseFrom(offer, defaultAbilities), {
+    version: 1,
+    suite: 'chacha20-poly1305',
+    compression: 'lz4',
+  })
 })
 
 test('the version table has a line for every version that is spoken by default', () => {
   verifies('R035')
-  for (let version = defaultAbilities.versionMin; version <= defaultAbilities.versionMax; version += 1) {
+  for (
+    let version = defaultAbilities.versionMin;
+    version <= defaultAbilities.versionMax;
+    version += 1
+  ) {
     assert.ok((protocolVersions[version]?.features.length ?? 0) > 0)
   }
-  assert.deepEqual(Object.values(handshakePatterns).map(({ number }) => number), [1, 2, 3, 4])
+  assert.deepEqual(
+    Object.values(handshakePatterns).map(({ number }) => number),
+    [1, 2, 3, 4],
+  )
   assert.equal(patternOfNumber(2), 'XXhfs')
   assert.equal(patternOfNumber(5), undefined)
 })

@@ -6,8 +6,22 @@ import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
 import { concatBytes } from '@myelin/base'
 import { verifies } from '@myelin/testkit'
-import { encodeFrame, frameKinds, messageFlags, readFrames, streamFlags, writeMessageHeader, writeMessagePartHeader, writeStreamHeader } from '@myelin/wire'
-import { dataWindowBytes, reassemblyPartsMax, streamsMax, streamWindowBytes } from '../src/limits.ts'
+import {
+  encodeFrame,
+  frameKinds,
+  messageFlags,
+  readFrames,
+  streamFlags,
+  writeMessageHeader,
+  writeMessagePartHeader,
+  writeStreamHeader,
+} from '@myelin/wire'
+import {
+  dataWindowBytes,
+  reassemblyPartsMax,
+  streamsMax,
+  streamWindowBytes,
+} from '../src/limits.ts'
 import { type Party, until } from './pair.ts'
 import { type RogueSession, rogueSession, rogueSettings } from './rogue.ts'
 import { bytes, scene } from './scene.ts'
@@ -33,22 +47,36 @@ function stream(flags: number, streamId: number, payload: Uint8Array, typeId = 1
 }
 
 /** The code and reason number with which the session ended, and that the peer was told the same. */
-async function endOf(bob: Party, { far, packets, opener }: Awaited<ReturnType<typeof rogueSession>>): Promise<string> {
+async function endOf(
+  bob: Party,
+  { far, packets, opener }: Awaited<ReturnType<typeof rogueSession>>,
+): Promise<string> {
   await until(() => !far.isOpen)
   let told = -1
-  const sink = new Proxy({}, { get: (_, name) => (code: number) => name === 'closeReceived' && (told = code) })
+  const note = (code: number) => {
+    told = code
+  }
+  const sink = new Proxy({}, { get: (_, name) => (name === 'closeReceived' ? note : () => {}) })
   for (let packet = await packets.next(); packet !== undefined; packet = await packets.next()) {
     const opened = opener.open(packet.header, packet.payload)
     if (opened !== undefined) readFrames(opened, sink as Parameters<typeof readFrames>[1])
   }
   const code = bob.ended.at(-1)?.code ?? 'open'
-  const numbers: Record<string, number> = { SESSION_PROTOCOL: 3, SESSION_FLOW_CONTROL: 6, SESSION_MESSAGE_TOO_LARGE: 7 }
+  const numbers: Record<string, number> = {
+    SESSION_PROTOCOL: 3,
+    SESSION_FLOW_CONTROL: 6,
+    SESSION_MESSAGE_TOO_LARGE: 7,
+  }
   assert.equal(told, numbers[code])
   return code
 }
 
 /** Ends as `code` after what `misbehave` does, and nobody else notices. */
-function refused(title: string, code: string, misbehave: (rogue: RogueSession, bob: Party) => void | Promise<void>): void {
+function refused(
+  title: string,
+  code: string,
+  misbehave: (rogue: RogueSession, bob: Party) => void | Promise<void>,
+): void {
   test(title, async () => {
     const { alice, bob, unharmed } = await scene()
     const rogue = await rogueSession(alice, bob)
@@ -72,63 +100,119 @@ test('a peer that keeps the rules is served: the control', async () => {
     stream(streamFlags.fin, 0, small),
   )
   await until(() => bob.messages.length === 2 && bob.streams.length === 1)
-  assert.deepEqual(bob.messages.map(({ type, payload }) => [type, payload.length]), [['mine', 1], ['data', 2]])
+  assert.deepEqual(
+    bob.messages.map(({ type, payload }) => [type, payload.length]),
+    [
+      ['mine', 1],
+      ['data', 2],
+    ],
+  )
   assert.ok(rogue.far.isOpen)
 })
 
 refused('settings come once', 'SESSION_PROTOCOL', ({ send }) => send(rogueSettings))
-refused('a type is defined before it is used', 'SESSION_PROTOCOL', ({ send }) => send(message(0, 64, 1, small)))
-refused('a type of a stream too', 'SESSION_PROTOCOL', ({ send }) => send(stream(streamFlags.open, 0, small, 99)))
-refused('a built-in type is not defined anew', 'SESSION_PROTOCOL', ({ send }) => send(encodeFrame.defineType(1, 'x')))
-refused('a type is not defined twice', 'SESSION_PROTOCOL', ({ send }) => send(encodeFrame.defineType(64, 'x'), encodeFrame.defineType(64, 'y')))
+refused('a type is defined before it is used', 'SESSION_PROTOCOL', ({ send }) =>
+  send(message(0, 64, 1, small)),
+)
+refused('a type of a stream too', 'SESSION_PROTOCOL', ({ send }) =>
+  send(stream(streamFlags.open, 0, small, 99)),
+)
+refused('a built-in type is not defined anew', 'SESSION_PROTOCOL', ({ send }) =>
+  send(encodeFrame.defineType(1, 'x')),
+)
+refused('a type is not defined twice', 'SESSION_PROTOCOL', ({ send }) =>
+  send(encodeFrame.defineType(64, 'x'), encodeFrame.defineType(64, 'y')),
+)
 refused('types are bounded in number', 'SESSION_PROTOCOL', ({ send }) => {
   for (let i = 0; i <= 1024; i += 1) send(encodeFrame.defineType(64 + i, `t${i}`))
 })
 refused('a part belongs to a message', 'SESSION_PROTOCOL', ({ send }) => send(part(0, 5, small)))
-refused('a message begins once', 'SESSION_PROTOCOL', ({ send }) => send(message(more, 1, 5, small), message(more, 1, 5, small)))
+refused('a message begins once', 'SESSION_PROTOCOL', ({ send }) =>
+  send(message(more, 1, 5, small), message(more, 1, 5, small)),
+)
 refused('a frame of no kind is none', 'SESSION_PROTOCOL', ({ send }) => send(Uint8Array.of(0x77)))
-refused('a frame does not end before its end', 'SESSION_PROTOCOL', ({ send }) => send(message(0, 1, 1, small).subarray(0, -1)))
-refused('reserved flags are not set', 'SESSION_PROTOCOL', ({ send }) => send(message(0x80, 1, 1, small)))
-refused('a key update comes once in a record', 'SESSION_PROTOCOL', ({ send }) => send(encodeFrame.keyUpdate(), encodeFrame.keyUpdate()))
-refused('a stream of ours is not opened by the peer', 'SESSION_PROTOCOL', ({ send }) => send(stream(streamFlags.open, 1, small)))
-refused('data of a stream that was never opened is refused', 'SESSION_PROTOCOL', ({ send }) => send(stream(0, 8, small)))
-refused('so is a reset of it', 'SESSION_PROTOCOL', ({ send }) => send(encodeFrame.streamReset(8, 0)))
-refused('and a stop, and credit for it', 'SESSION_PROTOCOL', ({ send }) => send(encodeFrame.maxStreamData(9, 1)))
-refused('a finished stream carries no more', 'SESSION_FLOW_CONTROL', ({ send }) => send(stream(3, 0, small), stream(0, 0, small)))
+refused('a frame does not end before its end', 'SESSION_PROTOCOL', ({ send }) =>
+  send(message(0, 1, 1, small).subarray(0, -1)),
+)
+refused('reserved flags are not set', 'SESSION_PROTOCOL', ({ send }) =>
+  send(message(0x80, 1, 1, small)),
+)
+refused('a key update comes once in a record', 'SESSION_PROTOCOL', ({ send }) =>
+  send(encodeFrame.keyUpdate(), encodeFrame.keyUpdate()),
+)
+refused('a stream of ours is not opened by the peer', 'SESSION_PROTOCOL', ({ send }) =>
+  send(stream(streamFlags.open, 1, small)),
+)
+refused('data of a stream that was never opened is refused', 'SESSION_PROTOCOL', ({ send }) =>
+  send(stream(0, 8, small)),
+)
+refused('so is a reset of it', 'SESSION_PROTOCOL', ({ send }) =>
+  send(encodeFrame.streamReset(8, 0)),
+)
+refused('and a stop, and credit for it', 'SESSION_PROTOCOL', ({ send }) =>
+  send(encodeFrame.maxStreamData(9, 1)),
+)
+refused('a finished stream carries no more', 'SESSION_FLOW_CONTROL', ({ send }) =>
+  send(stream(3, 0, small), stream(0, 0, small)),
+)
 
-refused('a peer that opens more streams than it may is refused', 'SESSION_FLOW_CONTROL', ({ send }) => {
-  for (let i = 0; i <= streamsMax; i += 1) send(stream(streamFlags.open, 2 * i, new Uint8Array(0)))
-})
+refused(
+  'a peer that opens more streams than it may is refused',
+  'SESSION_FLOW_CONTROL',
+  ({ send }) => {
+    for (let i = 0; i <= streamsMax; i += 1)
+      send(stream(streamFlags.open, 2 * i, new Uint8Array(0)))
+  },
+)
 
-refused('a peer that overruns the credit of a stream is refused', 'SESSION_FLOW_CONTROL', async ({ send }, bob) => {
-  const chunk = new Uint8Array(60_000)
-  send(stream(streamFlags.open, 0, chunk))
-  for (let sent = chunk.length; sent <= streamWindowBytes; sent += chunk.length) send(stream(0, 0, chunk))
-  await until(() => bob.streams.length === 1)
-})
+refused(
+  'a peer that overruns the credit of a stream is refused',
+  'SESSION_FLOW_CONTROL',
+  async ({ send }, bob) => {
+    const chunk = new Uint8Array(60_000)
+    send(stream(streamFlags.open, 0, chunk))
+    for (let sent = chunk.length; sent <= streamWindowBytes; sent += chunk.length)
+      send(stream(0, 0, chunk))
+    await until(() => bob.streams.length === 1)
+  },
+)
 
-refused('a peer that overruns the credit of the session is refused', 'SESSION_FLOW_CONTROL', ({ send }, bob) => {
-  bob.holds = true
-  const payload = new Uint8Array(60_000)
-  for (let sent = 0; sent <= dataWindowBytes; sent += payload.length + 16) send(message(0, 1, 1, payload))
-})
+refused(
+  'a peer that overruns the credit of the session is refused',
+  'SESSION_FLOW_CONTROL',
+  ({ send }, bob) => {
+    bob.holds = true
+    const payload = new Uint8Array(60_000)
+    for (let sent = 0; sent <= dataWindowBytes; sent += payload.length + 16)
+      send(message(0, 1, 1, payload))
+  },
+)
 
 refused('empty messages are not free', 'SESSION_FLOW_CONTROL', ({ send }, bob) => {
   bob.holds = true
-  const record = concatBytes(...Array.from({ length: 4_000 }, (_, i) => message(0, 1, i, new Uint8Array(0))))
+  const record = concatBytes(
+    ...Array.from({ length: 4_000 }, (_, i) => message(0, 1, i, new Uint8Array(0))),
+  )
   for (let sent = 0; sent <= dataWindowBytes; sent += record.length) send(record)
 })
 
-refused('a message without end is refused at its bound', 'SESSION_MESSAGE_TOO_LARGE', ({ send }) => {
-  const payload = new Uint8Array(65_000)
-  send(message(more, 1, 1, payload))
-  for (let sent = payload.length; sent <= 16 * 2 ** 20; sent += payload.length) send(part(more, 1, payload))
-})
+refused(
+  'a message without end is refused at its bound',
+  'SESSION_MESSAGE_TOO_LARGE',
+  ({ send }) => {
+    const payload = new Uint8Array(65_000)
+    send(message(more, 1, 1, payload))
+    for (let sent = payload.length; sent <= 16 * 2 ** 20; sent += payload.length)
+      send(part(more, 1, payload))
+  },
+)
 
 refused('a message of endless empty parts is refused', 'SESSION_PROTOCOL', ({ send }) => {
   verifies('R023')
   send(message(more, 1, 1, small))
-  const record = concatBytes(...Array.from({ length: 5_000 }, () => part(more, 1, new Uint8Array(0))))
+  const record = concatBytes(
+    ...Array.from({ length: 5_000 }, () => part(more, 1, new Uint8Array(0))),
+  )
   for (let sent = 0; sent <= reassemblyPartsMax; sent += 5_000) send(record)
 })
 
@@ -149,10 +233,14 @@ for (const [name, compressed] of [
   ['a megabyte that is really there', zstdCompressSync(new Uint8Array(2 ** 20))],
   ['nothing that can be read', bytes('not zstd at all')],
 ] as const) {
-  refused(`a compressed record that holds ${name} is refused`, 'SESSION_PROTOCOL', ({ stream: wire, sealer }) => {
-    verifies('R036')
-    wire.write(sealer.seal(compressed, true))
-  })
+  refused(
+    `a compressed record that holds ${name} is refused`,
+    'SESSION_PROTOCOL',
+    ({ stream: wire, sealer }) => {
+      verifies('R036')
+      wire.write(sealer.seal(compressed, true))
+    },
+  )
 }
 
 test('a compressed record of a correct size is read', async () => {
@@ -181,9 +269,15 @@ test('what comes after a close is ignored, in its record and behind it', async (
   send(message(0, 1, 4, small))
   await until(() => !far.isOpen)
   await new Promise((resolve) => setImmediate(resolve))
-  assert.deepEqual(bob.messages.map(({ id }) => id), [1])
+  assert.deepEqual(
+    bob.messages.map(({ id }) => id),
+    [1],
+  )
   assert.equal(bob.streams.length, 0)
-  assert.deepEqual(bob.ended.map(({ code, message: text }) => [code, /bye/.test(text)]), [['SESSION_CLOSED', true]])
+  assert.deepEqual(
+    bob.ended.map(({ code, message: text }) => [code, /bye/.test(text)]),
+    [['SESSION_CLOSED', true]],
+  )
   await unharmed()
 })
 
@@ -192,7 +286,10 @@ test('frames behind a fault in the same record are ignored', async () => {
   const { send, far } = await rogueSession(alice, bob)
   send(message(0, 1, 1, small), message(0, 99, 2, small), message(0, 1, 3, small))
   await until(() => !far.isOpen)
-  assert.deepEqual(bob.messages.map(({ id }) => id), [1])
+  assert.deepEqual(
+    bob.messages.map(({ id }) => id),
+    [1],
+  )
 })
 
 test('answers that nobody waits for are dropped and cost nothing', async () => {
@@ -211,7 +308,9 @@ test('pings are answered as long as the peer reads, and no longer', async () => 
   const { alice, bob } = await scene()
   const { send, stream: wire, far } = await rogueSession(alice, bob)
   wire.pause()
-  const pings = concatBytes(...Array.from({ length: 5_000 }, () => encodeFrame.ping(new Uint8Array(8))))
+  const pings = concatBytes(
+    ...Array.from({ length: 5_000 }, () => encodeFrame.ping(new Uint8Array(8))),
+  )
   for (let i = 0; i < 200; i += 1) {
     send(pings)
     await new Promise((resolve) => setImmediate(resolve))

@@ -13,18 +13,30 @@ const suites: readonly SuiteName[] = ['aes-256-gcm', 'chacha20-poly1305']
 
 /** RFC 5869 §2.3, one block. */
 function expand(secret: Uint8Array, label: string, length: number): Buffer {
-  return createHmac('sha256', secret).update(label).update(Uint8Array.of(1)).digest().subarray(0, length)
+  return createHmac('sha256', secret)
+    .update(label)
+    .update(Uint8Array.of(1))
+    .digest()
+    .subarray(0, length)
 }
 
 /** The record with number `counter` as RFC 8446 §5.2 and §5.3 have it, but for the header. */
-function expected(suite: SuiteName, secret: Uint8Array, counter: number, plaintext: Uint8Array, flags: number): Buffer {
+function expected(
+  suite: SuiteName,
+  secret: Uint8Array,
+  counter: number,
+  plaintext: Uint8Array,
+  flags: number,
+): Buffer {
   const header = Buffer.from([0xde, 0xad, 0xbe, 0xef, 1, flags, 0, 0, 0, 0])
   header.writeUInt32BE(plaintext.length + 16, 6)
   const nonce = expand(secret, 'myelin iv', 12)
   const padded = Buffer.alloc(12)
   padded.writeBigUInt64BE(BigInt(counter), 4)
   for (let i = 0; i < 12; i += 1) nonce[i] = (nonce[i] as number) ^ (padded[i] as number)
-  const cipher = createCipheriv(suite as 'aes-256-gcm', expand(secret, 'myelin key', 32), nonce, { authTagLength: 16 })
+  const cipher = createCipheriv(suite as 'aes-256-gcm', expand(secret, 'myelin key', 32), nonce, {
+    authTagLength: 16,
+  })
   cipher.setAAD(header)
   return Buffer.concat([header, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
@@ -43,7 +55,11 @@ for (const suite of suites) {
       const packet = sealer.seal(plaintext, false)
       const opened = opener.open(headerOf(packet), bodyOf(packet))
       if (!compared.has(counter)) continue
-      assert.deepEqual(Buffer.from(packet), expected(suite, secret, counter, plaintext, 2), `record ${counter}`)
+      assert.deepEqual(
+        Buffer.from(packet),
+        expected(suite, secret, counter, plaintext, 2),
+        `record ${counter}`,
+      )
       assert.deepEqual(Buffer.from(opened as Uint8Array), Buffer.from(plaintext))
     }
   })
@@ -53,11 +69,18 @@ for (const suite of suites) {
     const secret = randomBytes(32)
     for (const isCompressed of [false, true]) {
       for (let at = 0; at < 10; at += 1) {
-        const packet = new RecordSealer(suite, Uint8Array.from(secret)).seal(new Uint8Array(40), isCompressed)
+        const packet = new RecordSealer(suite, Uint8Array.from(secret)).seal(
+          new Uint8Array(40),
+          isCompressed,
+        )
         assert.equal(packet[5], isCompressed ? 3 : packetFlags.encrypted)
         const opener = () => new RecordOpener(suite, Uint8Array.from(secret))
         assert.ok(opener().open(headerOf(packet), bodyOf(packet)) !== undefined)
-        assert.equal(opener().open(flip(headerOf(packet), at), bodyOf(packet)), undefined, `header byte ${at}`)
+        assert.equal(
+          opener().open(flip(headerOf(packet), at), bodyOf(packet)),
+          undefined,
+          `header byte ${at}`,
+        )
       }
     }
   })
@@ -82,7 +105,10 @@ for (const suite of suites) {
         const plaintext = Uint8Array.of(generation, counter)
         const packet = sealer.seal(plaintext, false)
         assert.deepEqual(Buffer.from(packet), expected(suite, current, counter, plaintext, 2))
-        assert.deepEqual(Buffer.from(opener.open(headerOf(packet), bodyOf(packet)) as Uint8Array), Buffer.from(plaintext))
+        assert.deepEqual(
+          Buffer.from(opener.open(headerOf(packet), bodyOf(packet)) as Uint8Array),
+          Buffer.from(plaintext),
+        )
       }
       sealer.update()
       opener.update()
@@ -104,7 +130,12 @@ for (const suite of suites) {
     const packet = new RecordSealer(suite, Uint8Array.from(secret)).seal(new Uint8Array(0), false)
     assert.equal(packet.length, 26)
     const key = expand(secret, 'myelin key', 32)
-    const decipher = createDecipheriv(suite as 'aes-256-gcm', key, expand(secret, 'myelin iv', 12), { authTagLength: 16 })
+    const decipher = createDecipheriv(
+      suite as 'aes-256-gcm',
+      key,
+      expand(secret, 'myelin iv', 12),
+      { authTagLength: 16 },
+    )
     decipher.setAAD(headerOf(packet))
     decipher.setAuthTag(bodyOf(packet))
     assert.equal(Buffer.concat([decipher.update(new Uint8Array(0)), decipher.final()]).length, 0)
@@ -112,7 +143,10 @@ for (const suite of suites) {
 }
 
 test('the secret belongs to the sealer: it is wiped with it and with an update', () => {
-  for (const end of [(sealer: RecordSealer) => sealer.update(), (sealer: RecordSealer) => sealer[Symbol.dispose]()]) {
+  for (const end of [
+    (sealer: RecordSealer) => sealer.update(),
+    (sealer: RecordSealer) => sealer[Symbol.dispose](),
+  ]) {
     const secret = Uint8Array.from(randomBytes(32))
     const sealer = new RecordSealer('aes-256-gcm', secret)
     end(sealer)

@@ -8,7 +8,15 @@ import { HandshakeState } from '@myelin/crypto'
 import { acceptSession, handshakePatterns, type Session } from '@myelin/session'
 import type { ByteStream } from '@myelin/transport'
 import { encodeFrame, encodePacket, PacketDecoder } from '@myelin/wire'
-import { type Accept, decodeAccept, encodeAccept, encodeFinish, encodeHello, type Finish, type Hello } from '../src/handshake-payload.ts'
+import {
+  type Accept,
+  decodeAccept,
+  encodeAccept,
+  encodeFinish,
+  encodeHello,
+  type Finish,
+  type Hello,
+} from '../src/handshake-payload.ts'
 import type { Agreement } from '../src/negotiation.ts'
 import { RecordOpener, RecordSealer } from '../src/record-cipher.ts'
 import { trafficSecrets } from '../src/traffic-secrets.ts'
@@ -32,7 +40,12 @@ export class PacketReader {
       this.isEnded = true
       this.#wake()
     }
-    stream.attach({ data: (chunk) => void decoder.push(chunk, sink), drain: () => {}, end: over, closed: over })
+    stream.attach({
+      data: (chunk) => void decoder.push(chunk, sink),
+      drain: () => {},
+      end: over,
+      closed: over,
+    })
   }
 
   /** Undefined: nothing more comes. */
@@ -48,18 +61,35 @@ export class PacketReader {
 
 export const rogueAgreement: Agreement = { version: 1, suite: 'aes-256-gcm', compression: 'zstd' }
 const pattern = handshakePatterns.XXhfs
-const prologue = concatBytes(new TextEncoder().encode('myelin session'), Uint8Array.of(pattern.number))
+const prologue = concatBytes(
+  new TextEncoder().encode('myelin session'),
+  Uint8Array.of(pattern.number),
+)
 const none = new Uint8Array(0)
 
 function noiseOf(party: Party, initiator: boolean): HandshakeState {
   const { staticKey } = party.keys
-  return new HandshakeState({ protocolName: pattern.protocol, initiator, prologue, s: staticKey, random: systemRandom })
+  return new HandshakeState({
+    protocolName: pattern.protocol,
+    initiator,
+    prologue,
+    s: staticKey,
+    random: systemRandom,
+  })
 }
 
 export function helloOf(party: Party, changes: Partial<Hello> = {}): Hello {
   const nonce = systemRandom.fill(new Uint8Array(32))
   const timestampMs = party.environment.clock.wallMs()
-  return { timestampMs, nonce, versionMin: 1, versionMax: 1, suites: [2, 1], compressions: [2, 1, 0], ...changes }
+  return {
+    timestampMs,
+    nonce,
+    versionMin: 1,
+    versionMax: 1,
+    suites: [2, 1],
+    compressions: [2, 1, 0],
+    ...changes,
+  }
 }
 
 export interface RogueSession {
@@ -74,7 +104,11 @@ export interface RogueSession {
 }
 
 /** Runs the handshake as initiator, with changes to what it says. */
-export async function rogueInitiator(rogue: Party, responder: Party, changes: { hello?: Partial<Hello>; finish?: Partial<Finish> } = {}): Promise<RogueSession> {
+export async function rogueInitiator(
+  rogue: Party,
+  responder: Party,
+  changes: { hello?: Partial<Hello>; finish?: Partial<Finish> } = {},
+): Promise<RogueSession> {
   const [near, far] = await wire()
   const accepting = acceptSession(far, responder.environment, { handlers: responder.handlers })
   accepting.catch(() => {})
@@ -88,17 +122,27 @@ export async function rogueInitiator(rogue: Party, responder: Party, changes: { 
   assert.ok(opened.ok)
   const accept = decodeAccept(opened.value)
   assert.ok(accept.ok)
-  const finish = { answer: accept.value.challenge, record: rogue.record.encoded, token: none, certificates: none, ...changes.finish }
+  const finish = {
+    answer: accept.value.challenge,
+    record: rogue.record.encoded,
+    token: none,
+    certificates: none,
+    ...changes.finish,
+  }
   near.write(encodePacket(0, noise.writeMessage(encodeFinish(finish))))
   const secrets = trafficSecrets(noise.split(), rogueAgreement)
   const sealer = new RecordSealer(rogueAgreement.suite, secrets.send)
   const opener = new RecordOpener(rogueAgreement.suite, secrets.receive)
-  const send = (...frames: readonly Uint8Array[]) => void near.write(sealer.seal(concatBytes(...frames), false))
+  const send = (...frames: readonly Uint8Array[]) =>
+    void near.write(sealer.seal(concatBytes(...frames), false))
   return { stream: near, packets, sealer, opener, accepting, send }
 }
 
 /** A rogue initiator that has been accepted and has sent its settings. */
-export async function rogueSession(rogue: Party, responder: Party): Promise<RogueSession & { readonly far: Session }> {
+export async function rogueSession(
+  rogue: Party,
+  responder: Party,
+): Promise<RogueSession & { readonly far: Session }> {
   const session = await rogueInitiator(rogue, responder)
   session.send(rogueSettings)
   return { ...session, far: await session.accepting }
@@ -112,7 +156,11 @@ export const rogueSettings: Uint8Array = encodeFrame.settings({
 })
 
 /** Answers one initiator as responder, with changes to what it says. */
-export async function rogueResponder(rogue: Party, stream: ByteStream, changes: Partial<Accept>): Promise<void> {
+export async function rogueResponder(
+  rogue: Party,
+  stream: ByteStream,
+  changes: Partial<Accept>,
+): Promise<void> {
   const packets = new PacketReader(stream)
   const noise = noiseOf(rogue, false)
   const hello = await packets.next()

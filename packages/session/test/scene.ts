@@ -2,7 +2,14 @@
 // to an attempt, the session that is there must not notice.
 
 import assert from 'node:assert/strict'
-import { acceptSession, type DialSessionOptions, dialSession, type Session, type SessionEnvironment, SessionError } from '@myelin/session'
+import {
+  acceptSession,
+  type DialSessionOptions,
+  dialSession,
+  type Session,
+  type SessionEnvironment,
+  SessionError,
+} from '@myelin/session'
 import { VirtualClock } from '@myelin/testkit'
 import type { ByteStream } from '@myelin/transport'
 import { Interceptor, type Rule } from './interceptor.ts'
@@ -57,14 +64,22 @@ export interface AttemptOptions extends Partial<DialSessionOptions> {
 }
 
 /** A handshake with somebody in between. */
-export async function attempt(alice: Party, bob: Party, options: AttemptOptions = {}): Promise<Attempt> {
+export async function attempt(
+  alice: Party,
+  bob: Party,
+  options: AttemptOptions = {},
+): Promise<Attempt> {
   const { rule, binding, ...dial } = options
   const middle = await Interceptor.between(rule)
   const far = bound(middle.far, binding?.far)
   const accepting = outcomeOf(acceptSession(far, bob.environment, { handlers: bob.handlers }))
   const near = bound(middle.near, binding?.near)
   const dialing = outcomeOf(
-    dialSession(near, alice.environment, { handlers: alice.handlers, expected: bob.keys.agent, ...dial }),
+    dialSession(near, alice.environment, {
+      handlers: alice.handlers,
+      expected: bob.keys.agent,
+      ...dial,
+    }),
   )
   const [dialed, accepted] = await Promise.all([dialing, accepting])
   return { dialed, accepted, middle }

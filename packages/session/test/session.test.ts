@@ -12,7 +12,10 @@ test('a request is answered, in both directions', async () => {
   bob.onMessage = (message) => message.reply(message.payload)
   const { near, far } = await connect(alice, bob)
   assert.deepEqual((await near.request('echo', bytes('hello'))).payload, bytes('hello'))
-  assert.equal(Buffer.from((await far.request('echo', bytes('x'))).payload).toString(), 'from alice')
+  assert.equal(
+    Buffer.from((await far.request('echo', bytes('x'))).payload).toString(),
+    'from alice',
+  )
   await near.close()
 })
 
@@ -31,7 +34,8 @@ test('messages arrive once and in order, with custom types', async () => {
   verifies('R020', 'R092')
   const [alice, bob] = [party(), party()]
   const { near } = await connect(alice, bob)
-  for (let i = 0; i < 5000; i += 1) near.post(i % 2 === 0 ? 'data' : 'my-type', new Uint8Array([i >> 8, i & 255]))
+  for (let i = 0; i < 5000; i += 1)
+    near.post(i % 2 === 0 ? 'data' : 'my-type', new Uint8Array([i >> 8, i & 255]))
   await until(() => bob.messages.length === 5000)
   bob.messages.forEach((message, i) => {
     assert.equal(message.type, i % 2 === 0 ? 'data' : 'my-type')
@@ -66,7 +70,9 @@ test('a failing handler answers with a failure that carries its number', async (
 test('a request that nobody answers times out with its own code', async () => {
   const [alice, bob] = [party(), party()]
   const { near } = await connect(alice, bob)
-  await assert.rejects(near.request('echo', bytes('x'), { timeoutMs: 5 }), { code: 'SESSION_REQUEST_TIMEOUT' })
+  await assert.rejects(near.request('echo', bytes('x'), { timeoutMs: 5 }), {
+    code: 'SESSION_REQUEST_TIMEOUT',
+  })
   assert.equal(near.stats.requestsPending, 0)
 })
 
@@ -94,7 +100,9 @@ test('keys rotate by messages without losing one', async () => {
   const [alice, bob] = [party({ rekey }), party({ rekey })]
   bob.onMessage = (message) => message.reply(message.payload)
   const { near, far } = await connect(alice, bob)
-  const replies = await Promise.all(Array.from({ length: 1000 }, (_, i) => near.request('echo', new Uint8Array([i & 255]))))
+  const replies = await Promise.all(
+    Array.from({ length: 1000 }, (_, i) => near.request('echo', new Uint8Array([i & 255]))),
+  )
   assert.equal(replies.length, 1000)
   assert.equal(near.stats.rekeysSent, 100)
   assert.equal(far.stats.rekeysReceived, 100)
@@ -108,7 +116,10 @@ test('keys rotate by bytes and by time', async () => {
   const { near } = await connect(byBytes, bob)
   for (let i = 0; i < 100; i += 1) near.post('data', new Uint8Array(50_000))
   await until(() => bob.messages.length === 100)
-  assert.ok(near.stats.rekeysSent >= 4 && near.stats.rekeysSent <= 6, `${near.stats.rekeysSent} rekeys for 5 MB`)
+  assert.ok(
+    near.stats.rekeysSent >= 4 && near.stats.rekeysSent <= 6,
+    `${near.stats.rekeysSent} rekeys for 5 MB`,
+  )
   const byTime = party({ rekey: { messages: 1e9, bytes: 1e15, ms: 0 } })
   const second = await connect(byTime, bob)
   second.near.post('data', bytes('x'))
@@ -177,7 +188,8 @@ test('a stalled stream slows no other', async () => {
   const [alice, bob] = [party(), party()]
   const { near } = await connect(alice, bob)
   const stalled = near.openStream('stalled')
-  while (stalled.write(new Uint8Array(100_000))) await new Promise((resolve) => setImmediate(resolve))
+  while (stalled.write(new Uint8Array(100_000)))
+    await new Promise((resolve) => setImmediate(resolve))
   const other = near.openStream('other')
   other.write(bytes('hello'))
   await until(() => bob.streams.length === 2)

@@ -21,11 +21,17 @@ verifies('R009')
 type Assert<Claim extends true> = Claim
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
 
-export type NextOfHello = Assert<Same<ReturnType<AwaitingHello['receive']>, HandshakeStep<AwaitingFinish>>>
+export type NextOfHello = Assert<
+  Same<ReturnType<AwaitingHello['receive']>, HandshakeStep<AwaitingFinish>>
+>
 export type NextOfAccept = Assert<Same<ReturnType<AwaitingAccept['receive']>, HandshakeStep<never>>>
 export type NextOfFinish = Assert<Same<ReturnType<AwaitingFinish['receive']>, HandshakeStep<never>>>
 
-export function statesOfTheResponder(hello: AwaitingHello, finish: AwaitingFinish, bytes: Uint8Array): void {
+export function statesOfTheResponder(
+  hello: AwaitingHello,
+  finish: AwaitingFinish,
+  bytes: Uint8Array,
+): void {
   // @ts-expect-error A responder without a hello cannot finish.
   hello.finish(bytes)
   // @ts-expect-error Nor is it where one waits for the last message: the two states are not the same type.
@@ -85,6 +91,10 @@ export const unknownCode: SessionErrorCode = 'SESSION_WHATEVER'
 test('the states have no public way around them at run time either', async () => {
   const { AwaitingAccept, AwaitingFinish, AwaitingHello } = await import('../src/handshake.ts')
   for (const state of [AwaitingAccept, AwaitingFinish, AwaitingHello]) {
-    assert.deepEqual(Object.getOwnPropertyNames(state.prototype).sort(), ['constructor', 'dispose', 'receive'])
+    assert.deepEqual(Object.getOwnPropertyNames(state.prototype).sort(), [
+      'constructor',
+      'dispose',
+      'receive',
+    ])
   }
 })

@@ -82,6 +82,8 @@ export function parseAddress(text: string): Result<Address, AddressFault> {
   if (!kind.ok) return kind
   const address = canonical(place)
   if (address === undefined) return err('address_malformed')
+  // Percent-encoding may lengthen it, and it must be readable again.
+  if (address.length > addressCharsMax) return err('address_long')
   const peer = hasPeer ? last.value : undefined
   return ok({ address, ...(peer === undefined ? {} : { peer }), ...kind.value })
 }

@@ -39,7 +39,7 @@ export interface TaskAssignment {
   /** What is to be done, in the application's words: `train`, `evaluate`. */
   kind: string
   round: number
-  /** Wall clock, milliseconds since the Unix epoch. */
+  /** How long the worker has, in milliseconds from when it is handed the task. */
   deadlineMs?: number
   parameters: Record<string, number | string | boolean>
   body: Uint8Array

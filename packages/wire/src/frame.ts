@@ -65,7 +65,13 @@ export interface FrameSink {
   closeReceived(code: number, reason: string): void
   keyUpdateReceived(): void
   defineTypeReceived(typeId: number, name: string): void
-  messageReceived(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): void
+  messageReceived(
+    flags: number,
+    typeId: number,
+    id: number,
+    timestamp: number,
+    payload: Uint8Array,
+  ): void
   messagePartReceived(flags: number, id: number, payload: Uint8Array): void
   streamReceived(flags: number, typeId: number, streamId: number, payload: Uint8Array): void
   streamResetReceived(streamId: number, code: number): void
@@ -230,7 +236,12 @@ function readStream(
   if ((flags & ~streamFlagsKnown) !== 0) return 'frame_flags'
   const end = body + readU32(record, at + 8)
   if (end > record.length) return 'frame_truncated'
-  sink.streamReceived(flags, readU16(record, at + 2), readU32(record, at + 4), record.subarray(body, end))
+  sink.streamReceived(
+    flags,
+    readU16(record, at + 2),
+    readU32(record, at + 4),
+    record.subarray(body, end),
+  )
   return end
 }
 

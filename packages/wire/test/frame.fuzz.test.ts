@@ -22,7 +22,10 @@ function recorder(): { sink: FrameSink; calls: Call[] } {
     ...['ping', 'pong', 'settings', 'close', 'keyUpdate', 'defineType', 'message', 'messagePart'],
     ...['stream', 'streamReset', 'streamStop', 'maxData', 'maxStreamData', 'maxStreams'],
   ]
-  const note = (name: string) => [`${name}Received`, (...values: unknown[]) => calls.push([name, ...values])]
+  const note = (name: string) => [
+    `${name}Received`,
+    (...values: unknown[]) => calls.push([name, ...values]),
+  ]
   return { sink: Object.fromEntries(names.map(note)) as FrameSink, calls }
 }
 
@@ -73,22 +76,18 @@ const frames: fc.Arbitrary<{ bytes: Uint8Array; call: Call }> = fc.oneof(
     frame.set(p, writeStreamHeader(frame, 0, { flags, typeId, streamId }, p.length))
     return { bytes: frame, call: ['stream', flags, typeId, streamId, p] as Call }
   }),
-  fc
-    .tuple(u32, u16)
-    .map(([i, c]) => ({
-      bytes: encodeFrame.streamReset(i, c),
-      call: ['streamReset', i, c] as Call,
-    })),
+  fc.tuple(u32, u16).map(([i, c]) => ({
+    bytes: encodeFrame.streamReset(i, c),
+    call: ['streamReset', i, c] as Call,
+  })),
   fc
     .tuple(u32, u16)
     .map(([i, c]) => ({ bytes: encodeFrame.streamStop(i, c), call: ['streamStop', i, c] as Call })),
   u53.map((l) => ({ bytes: encodeFrame.maxData(l), call: ['maxData', l] as Call })),
-  fc
-    .tuple(u32, u53)
-    .map(([i, l]) => ({
-      bytes: encodeFrame.maxStreamData(i, l),
-      call: ['maxStreamData', i, l] as Call,
-    })),
+  fc.tuple(u32, u53).map(([i, l]) => ({
+    bytes: encodeFrame.maxStreamData(i, l),
+    call: ['maxStreamData', i, l] as Call,
+  })),
   u32.map((l) => ({ bytes: encodeFrame.maxStreams(l), call: ['maxStreams', l] as Call })),
 )
 

@@ -35,6 +35,8 @@ export const join = defineCommand({
       max: timeoutMsMax,
     })
     const settings = await loadAgentSettings({ options, environment })
+    if (operands.token === '-' && process.stdin.isTTY)
+      output.note('paste the token, press Enter, then Ctrl-D')
     const token = (utf8Decode(await textOrInput(operands.token, tokenBytesMax)) ?? '').trim()
     await using control = await openAgentControl(settings)
     const params = {

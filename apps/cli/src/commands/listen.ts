@@ -10,6 +10,8 @@ import { type Output, printable } from '../output.ts'
 import { builtInNames, payloadLine, showValue } from '../payload.ts'
 
 const countMax = 999_999_999_999
+/** How long the end waits for the sender of the last message, in ms. */
+const lastWordMs = 1000
 /** Characters of one message in a line for people. */
 const lineLengthMax = 16_384
 
@@ -42,19 +44,19 @@ export const listen = defineCommand({
     const enough = new AbortController()
     const signal = AbortSignal.any([context.signal, enough.signal])
     const types = options.type.length > 0 ? [...new Set(options.type)] : builtInNames
-    const handlers = await import('@myelin/fabric')
+    const { Refusal, reply } = await import('@myelin/fabric')
     const { registerBytes } = await import('@myelin/node')
     let left = count ?? Number.POSITIVE_INFINITY
     const prepare = (agent: NodeAgent) => {
       for (const type of types) {
         registerBytes(agent, type)
         agent.handle(type, async (message) => {
-          if (left <= 0) throw new handlers.Refusal('this listener has heard enough')
+          if (left <= 0) throw new Refusal('this listener has heard enough')
           left -= 1
           print(output, message, agent)
-          if (left <= 0) enough.abort()
+          if (left <= 0) void heard(agent, message.from).finally(() => enough.abort())
           await roomOnStdout()
-          if (type === 'ping') return handlers.reply('pong', message.payload)
+          if (type === 'ping') return reply('pong', message.payload)
           return type === 'echo' ? message.payload : undefined
         })
       }
@@ -63,6 +65,17 @@ export const listen = defineCommand({
     return 0
   },
 })
+
+/**
+ * Resolves when the sender knows that its last message is here: whoever sends asks for a pong behind it, and
+ * its answer to our ping comes after that question.
+ */
+async function heard(agent: NodeAgent, from: string): Promise<void> {
+  const { withDeadline } = await import('@myelin/base')
+  const { systemClock: clock } = await import('@myelin/base/system')
+  const pong = agent.ping(from)
+  await withDeadline(pong, { clock, timeoutMs: lastWordMs, what: 'the last pong' }).catch(() => {})
+}
 
 type Message = Parameters<Parameters<NodeAgent['handle']>[1]>[0]
 

@@ -23,9 +23,9 @@ export const trustList = defineCommand({
         yield 'nobody is trusted; add an agent with "myelin trust add", or let one in with "myelin invite"'
         return
       }
-      const rows = trusted.map(({ agent, name, roles, source, added }) => [
+      const rows = trusted.map(({ agent, name, ownName, roles, source, added }) => [
         agent,
-        printable(name ?? '') || '-',
+        printable(name ?? ownName ?? '-'),
         roles.join(','),
         source,
         added,
