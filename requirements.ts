@@ -29,7 +29,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'principles',
     feature: 'Forward secrecy / PFS',
-    status: 'planned',
+    status: 'done',
   },
   R004: {
     document: '000',
@@ -54,13 +54,13 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'principles',
     feature: 'Zero-copy message passing',
-    status: 'planned',
+    status: 'done',
   },
   R009: {
     document: '000',
     component: 'principles',
     feature: 'Compile-time protocol guarantees, strong typing',
-    status: 'planned',
+    status: 'done',
   },
   R010: { document: '000', component: 'principles', feature: 'Memory safety', status: 'planned' },
   R011: {
@@ -74,13 +74,13 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'principles',
     feature: 'Protocol versioning for backward compatibility',
-    status: 'planned',
+    status: 'done',
   },
   R013: {
     document: '000',
     component: 'principles',
     feature: 'Plugin architecture for custom message types',
-    status: 'planned',
+    status: 'done',
   },
   R014: {
     document: '000',
@@ -110,7 +110,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'transport/ipc',
     feature: 'IPC: Unix sockets and named pipes',
-    status: 'planned',
+    status: 'done',
   },
   R019: {
     document: '000',
@@ -122,13 +122,13 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'transport',
     feature: 'Automatic multiplexing',
-    status: 'planned',
+    status: 'done',
   },
   R021: {
     document: '000',
     component: 'transport',
     feature: 'Compression LZ4, Zstd',
-    status: 'planned',
+    status: 'done',
   },
   R022: {
     document: '000',
@@ -136,61 +136,61 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     feature: 'Adaptive buffer sizing',
     status: 'planned',
   },
-  R023: { document: '000', component: 'transport', feature: 'Backpressure', status: 'planned' },
+  R023: { document: '000', component: 'transport', feature: 'Backpressure', status: 'done' },
   R024: {
     document: '000',
     component: 'encryption',
     feature: 'ChaCha20-Poly1305 primary',
-    status: 'planned',
+    status: 'done',
   },
   R025: {
     document: '000',
     component: 'encryption',
     feature: 'AES-256-GCM alternative',
-    status: 'planned',
+    status: 'done',
   },
-  R026: { document: '000', component: 'encryption', feature: 'X25519', status: 'planned' },
-  R027: { document: '000', component: 'encryption', feature: 'Ed25519', status: 'planned' },
-  R028: { document: '000', component: 'encryption', feature: 'HKDF', status: 'planned' },
-  R029: { document: '000', component: 'encryption', feature: 'Key rotation', status: 'planned' },
+  R026: { document: '000', component: 'encryption', feature: 'X25519', status: 'done' },
+  R027: { document: '000', component: 'encryption', feature: 'Ed25519', status: 'done' },
+  R028: { document: '000', component: 'encryption', feature: 'HKDF', status: 'done' },
+  R029: { document: '000', component: 'encryption', feature: 'Key rotation', status: 'done' },
   R030: {
     document: '000',
     component: 'encryption',
     feature: 'Independent session keys',
-    status: 'planned',
+    status: 'done',
   },
-  R031: { document: '000', component: 'encryption/rng', feature: 'CSPRNG', status: 'planned' },
+  R031: { document: '000', component: 'encryption/rng', feature: 'CSPRNG', status: 'done' },
   R032: {
     document: '000',
     component: 'protocol',
     feature:
       'MessagePack NeuralMessage{version,message_id,from,to,message_type,timestamp,payload,signature}',
-    status: 'planned',
+    status: 'done',
   },
   R033: {
     document: '000',
     component: 'protocol',
     feature:
       'Message types TaskAssignment, StatusUpdate, NeuralUpdate, Coordination, Discovery, Heartbeat',
-    status: 'planned',
+    status: 'done',
   },
   R034: {
     document: '000',
     component: 'protocol/handshake',
     feature: 'Connection establishment',
-    status: 'planned',
+    status: 'done',
   },
   R035: {
     document: '000',
     component: 'protocol/versioning',
     feature: 'Version management',
-    status: 'planned',
+    status: 'done',
   },
   R036: {
     document: '000',
     component: 'protocol/compression',
     feature: 'Message compression',
-    status: 'planned',
+    status: 'done',
   },
   R037: {
     document: '000',
@@ -268,13 +268,13 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'API',
     feature: 'sendMessage(target, type, data) → response',
-    status: 'planned',
+    status: 'done',
   },
   R050: {
     document: '000',
     component: 'API',
     feature: 'messageStream() async iteration',
-    status: 'planned',
+    status: 'done',
   },
   R051: {
     document: '000',
@@ -344,7 +344,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'security/auth',
     feature: 'Mutual Ed25519 authentication',
-    status: 'planned',
+    status: 'done',
   },
   R069: {
     document: '000',
@@ -358,12 +358,12 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     feature: 'Time-bounded auth tokens',
     status: 'planned',
   },
-  R071: { document: '000', component: 'security/access', feature: 'RBAC', status: 'planned' },
+  R071: { document: '000', component: 'security/access', feature: 'RBAC', status: 'done' },
   R072: {
     document: '000',
     component: 'security/access',
     feature: 'Message-type permissions',
-    status: 'planned',
+    status: 'done',
   },
   R073: {
     document: '000',
@@ -387,7 +387,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'security/monitor',
     feature: 'Security event logging',
-    status: 'planned',
+    status: 'done',
   },
   R077: {
     document: '000',
@@ -399,7 +399,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'integration',
     feature: 'Coordinator: connect_coordinator, register_agent, request_task_assignment',
-    status: 'planned',
+    status: 'done',
   },
   R079: {
     document: '000',
@@ -473,7 +473,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'reliability',
     feature: 'Ordered delivery in session',
-    status: 'planned',
+    status: 'done',
   },
   R093: {
     document: '000',
@@ -630,19 +630,19 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '001',
     component: 'principles',
     feature: 'Encrypted by default, defense in depth',
-    status: 'planned',
+    status: 'done',
   },
   R120: {
     document: '001',
     component: 'principles',
     feature: 'Zero-copy where possible; async by default; type safety',
-    status: 'planned',
+    status: 'done',
   },
   R121: {
     document: '001',
     component: 'principles',
     feature: 'Fail-fast: validate before expensive work',
-    status: 'planned',
+    status: 'done',
   },
   R122: {
     document: '001',
@@ -693,44 +693,44 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     component: 'core/packet',
     feature:
       'Wire: magic 0xDEADBEEF (4) · version 1 (1) · flags compression/encryption (1) · length u32 BE (4) · payload',
-    status: 'planned',
+    status: 'done',
   },
   R132: {
     document: '001',
     component: 'core/packet',
     feature: 'Validation of magic, version, bounds',
-    status: 'planned',
+    status: 'done',
   },
   R133: {
     document: '001',
     component: 'core/codec',
     feature: 'Incremental parsing, zero-copy, backpressure (Encoder/Decoder pair)',
-    status: 'planned',
+    status: 'done',
   },
   R134: {
     document: '001',
     component: 'protocol/handshake',
     feature:
       'Init(pubkey, timestamp, nonce) → Response(encrypted challenge) → Confirm(encrypted nonce verification)',
-    status: 'planned',
+    status: 'done',
   },
   R135: {
     document: '001',
     component: 'protocol/handshake',
     feature: 'Timestamp window ±5 s',
-    status: 'planned',
+    status: 'done',
   },
   R136: {
     document: '001',
     component: 'protocol/handshake',
     feature: 'Nonce tracking 10,000 per session',
-    status: 'planned',
+    status: 'done',
   },
   R137: {
     document: '001',
     component: 'protocol/message',
     feature: 'Types Data, Echo, Ping/Pong, SecureHandshake*',
-    status: 'planned',
+    status: 'done',
   },
   R138: {
     document: '001',
@@ -742,19 +742,19 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '001',
     component: 'protocol/dispatcher',
     feature: 'Handlers by message type, concurrent-safe, extensible',
-    status: 'planned',
+    status: 'done',
   },
   R140: {
     document: '001',
     component: 'protocol/heartbeat',
     feature: 'Track last send/recv; interval default 30 s; triggers keepalive ping when idle',
-    status: 'planned',
+    status: 'done',
   },
   R141: {
     document: '001',
     component: 'protocol/keepalive',
     feature: 'Ping if idle, expect Pong, configurable',
-    status: 'planned',
+    status: 'done',
   },
   R142: {
     document: '001',
@@ -773,7 +773,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     component: 'service/daemon',
     feature:
       'Accept loop, per-connection processing, backpressure by channel limits, graceful shutdown on signals',
-    status: 'planned',
+    status: 'done',
   },
   R145: {
     document: '001',
@@ -786,26 +786,26 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     component: 'utils/crypto',
     feature:
       'ChaCha20-Poly1305 AEAD, 256-bit key, 192-bit nonce unique per message (= XChaCha20-Poly1305)',
-    status: 'planned',
+    status: 'done',
   },
   R147: {
     document: '001',
     component: 'utils/crypto',
     feature: 'Key derivation, secure RNG',
-    status: 'planned',
+    status: 'done',
   },
   R148: {
     document: '001',
     component: 'utils/compression',
     feature:
       'LZ4 + Zstd; threshold 512 B configurable; output limit 16 MB; size check before decompress; OOM prevention',
-    status: 'planned',
+    status: 'done',
   },
   R149: {
     document: '001',
     component: 'utils/logging',
     feature: 'JSON + pretty; stdout + file rotation; trace/debug/info/warn/error',
-    status: 'planned',
+    status: 'done',
   },
   R150: {
     document: '001',
@@ -818,7 +818,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     component: 'dataflow',
     feature:
       'Send order: serialize → compress if > threshold → encrypt if session → packet → write; receive is exact inverse with flag checks',
-    status: 'planned',
+    status: 'done',
   },
   R152: {
     document: '001',
@@ -896,7 +896,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '001',
     component: 'future',
     feature: 'Multi-stream connections',
-    status: 'planned',
+    status: 'done',
   },
   R165: { document: '001', component: 'future', feature: 'Connection pooling', status: 'planned' },
   R166: {
@@ -1381,7 +1381,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '003',
     component: 'crypto',
     feature: 'Ed25519, X25519, ChaCha20-Poly1305, HKDF-SHA256',
-    status: 'planned',
+    status: 'done',
   },
   R252: {
     document: '003',
@@ -1602,7 +1602,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '004',
     component: 'integration',
     feature: 'Crypto module: ML-KEM, ML-DSA, BLAKE3',
-    status: 'planned',
+    status: 'done',
   },
   R288: {
     document: '004',

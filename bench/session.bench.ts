@@ -51,10 +51,12 @@ const idleBefore = 50
 
 export const bench = defineBench({
   name: 'session',
-  summary: 'Messages, bulk, round trips, handshakes and memory of a session, beside node:net and node:tls.',
+  summary:
+    'Messages, bulk, round trips, handshakes and memory of a session, beside node:net and node:tls.',
   open: async ({ isQuick = false, note }) => {
     const certificate = makeCertificate()
-    if (certificate === undefined) note?.('no openssl here to make a certificate: node:tls is left out')
+    if (certificate === undefined)
+      note?.('no openssl here to make a certificate: node:tls is left out')
     const rivals: Rival[] = []
     for (const name of ['XKhfs', 'XXhfs', 'net', 'tls'] as const) {
       if (name === 'tls' && certificate === undefined) continue
@@ -70,7 +72,11 @@ async function rival(name: KindName, certificate: Certificate | undefined): Prom
   return { name: kind.name, kind, far, link: await kind.dial(far.address) }
 }
 
-function arenaOf(rivals: readonly Rival[], amounts: Amounts, certificate: Certificate | undefined): Arena {
+function arenaOf(
+  rivals: readonly Rival[],
+  amounts: Amounts,
+  certificate: Certificate | undefined,
+): Arena {
   const [xk, xx, ...peers] = rivals as [Rival, Rival, ...Rival[]]
   const all = [xk, ...peers]
   const secure = peers.filter(({ name }) => name === 'node:tls')
@@ -108,7 +114,11 @@ function flood(
 ): Contest {
   const title = `${size} messages, one way`
   const sample = async (rival: Rival) => [messages / (await sendAll(rival, payloads, messages))]
-  return { title, metrics: [{ metric: title, unit: 'messages/s', goals }], contenders: withSample(rivals, sample) }
+  return {
+    title,
+    metrics: [{ metric: title, unit: 'messages/s', goals }],
+    contenders: withSample(rivals, sample),
+  }
 }
 
 function bulk(rivals: readonly Rival[], messages: number): Contest {
@@ -118,11 +128,19 @@ function bulk(rivals: readonly Rival[], messages: number): Contest {
     return [(messages * bulkBytes) / 1e6 / (await sendAll(rival, payloads, messages))]
   }
   const goals: Goal[] = [{ atLeast: 100 }, { peer: 'node:tls', atLeast: 0.5 }]
-  return { title, metrics: [{ metric: title, unit: 'MB/s', goals }], contenders: withSample(rivals, sample) }
+  return {
+    title,
+    metrics: [{ metric: title, unit: 'MB/s', goals }],
+    contenders: withSample(rivals, sample),
+  }
 }
 
 /** Seconds from the first message to the receiver's word that all have arrived, whole and in order. */
-async function sendAll({ far, link }: Rival, payloads: readonly Uint8Array[], messages: number): Promise<number> {
+async function sendAll(
+  { far, link }: Rival,
+  payloads: readonly Uint8Array[],
+  messages: number,
+): Promise<number> {
   await far.begin({ do: 'count', messages, sumEvery })
   const arrived = far.report()
   const startMs = performance.now()
@@ -138,7 +156,8 @@ async function sendAll({ far, link }: Rival, payloads: readonly Uint8Array[], me
 function requireAll(received: Received, payloads: readonly Uint8Array[], messages: number): void {
   const bytes = messages * (payloads[0]?.length ?? 0)
   let sum = 0
-  for (let i = 0; i < messages; i += sumEvery) sum = checksum(sum, payloads[i % payloads.length] as Uint8Array)
+  for (let i = 0; i < messages; i += sumEvery)
+    sum = checksum(sum, payloads[i % payloads.length] as Uint8Array)
   if (received.messages !== messages || received.bytes !== bytes || received.sum !== sum) {
     throw new Error(`${JSON.stringify(received)} arrived of ${messages} messages, ${bytes} bytes`)
   }
@@ -189,11 +208,19 @@ function handshakes(pattern: string, rivals: readonly Rival[], count: number): C
     return [count / ((performance.now() - startMs) / 1000)]
   }
   const goals: Goal[] = [{ atLeast: 200 }, { peer: 'node:tls', atLeast: 0.5 }]
-  return { title, metrics: [{ metric: title, unit: 'handshakes/s', goals }], contenders: withSample(rivals, sample) }
+  return {
+    title,
+    metrics: [{ metric: title, unit: 'handshakes/s', goals }],
+    contenders: withSample(rivals, sample),
+  }
 }
 
 /** Of the accepting process, a fresh one for each turn. */
-function idle(rivals: readonly Rival[], count: number, certificate: Certificate | undefined): Contest {
+function idle(
+  rivals: readonly Rival[],
+  count: number,
+  certificate: Certificate | undefined,
+): Contest {
   const title = 'memory per idle session'
   const sample = async ({ name, kind }: Rival) => {
     const kindName = name === 'node:net' ? 'net' : name === 'node:tls' ? 'tls' : 'XKhfs'
@@ -220,6 +247,9 @@ function idle(rivals: readonly Rival[], count: number, certificate: Certificate 
   }
 }
 
-function withSample(rivals: readonly Rival[], sample: (rival: Rival) => Promise<readonly number[]>) {
+function withSample(
+  rivals: readonly Rival[],
+  sample: (rival: Rival) => Promise<readonly number[]>,
+) {
   return rivals.map((rival) => ({ name: rival.name, sample: () => sample(rival) }))
 }

@@ -1,10 +1,10 @@
 // The other end, a process of its own: `far.ts KIND [CERTIFICATE as JSON]`. It listens, reports where, and then
 // does what the parent orders over the IPC channel. It ends with its parent.
 
+import type { FarReport, FarTask } from './far-process.ts'
 import { certificateFrom, kindOf } from './kinds.ts'
 import type { Link } from './link.ts'
 import { checksum } from './payloads.ts'
-import type { FarReport, FarTask } from './far-process.ts'
 
 const [, , name = '', certificate] = process.argv
 const kind = kindOf(name, certificateFrom(certificate))

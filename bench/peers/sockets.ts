@@ -28,7 +28,9 @@ export function net(): Kind {
       return bound(createServer(socketOptions, (socket) => onLink(new SocketLink(socket))))
     },
     dial: (address) =>
-      ready('connect', () => connect({ ...socketOptions, ...target(address) } as TcpNetConnectOpts)),
+      ready('connect', () =>
+        connect({ ...socketOptions, ...target(address) } as TcpNetConnectOpts),
+      ),
   }
 }
 

@@ -64,11 +64,12 @@ function configurationTarget(
   parse: (source: Uint8Array) => SyntaxResult,
   samples: readonly string[],
   tokens: readonly string[],
+  inputBytesMax = 8 * kib,
 ): FuzzTarget {
   return {
     name: `configuration-${format}`,
     bounds: boundsWith({
-      inputBytesMax: 8 * kib,
+      inputBytesMax,
       outputBytesMax: 64 * kib,
       allocatedBytesMax: 16 * mib,
     }),

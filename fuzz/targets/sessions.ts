@@ -1,6 +1,7 @@
 // A whole session as responder, fed by a rogue that completed the handshake. The input is a script of what it
-// then says, piece by piece: kind(1) · length(u16) · bytes. The handshake is recorded once; with clock and
-// randomness fixed, every new session accepts the recording and has the same keys.
+// then says, piece by piece: kind(1) · length(u16) · bytes; the kind's top bit has the piece arrive in chunks.
+// The handshake is recorded once; with clock and randomness fixed, every new session accepts the recording and
+// has the same keys.
 
 import assert from 'node:assert/strict'
 import { type Clock, concatBytes, emptyBytes, kib, mib, type Timer, utf8Encode } from '@myelin/base'
@@ -22,8 +23,8 @@ import {
 } from '@myelin/session'
 import { type FuzzTarget, SeededRandom } from '@myelin/testkit'
 import type { ByteStream, ByteStreamHandlers } from '@myelin/transport'
-import { compress, encodePacket, packetFlags, writePacketHeader } from '@myelin/wire'
-import { boundsWith } from './bounds.ts'
+import { compress, encodePacket, messageHeaderBytes, packetFlags, writeMessageHeader, writePacketHeader } from '@myelin/wire'
+import { boundsWith, hashOf } from './bounds.ts'
 import { frameTokens, sampleFrames, sampleSettings } from './packets.ts'
 
 const nowMs = 1_700_000_000_000
@@ -57,10 +58,22 @@ function piece(kind: number, bytes: Uint8Array): Uint8Array {
   return concatBytes(Uint8Array.of(kind, bytes.length >> 8, bytes.length), bytes)
 }
 
-function* piecesOf(input: Uint8Array): Generator<{ kind: number; bytes: Uint8Array }> {
+const inChunks = 0x80
+/** Neither a divisor of anything here nor as long as a small record. */
+const chunkBytes = 1_021
+
+interface Piece {
+  readonly kind: number
+  readonly isInChunks: boolean
+  readonly bytes: Uint8Array
+}
+
+function* piecesOf(input: Uint8Array): Generator<Piece> {
   for (let at = 0; at + 3 <= input.length; ) {
+    const head = input[at] as number
     const length = ((input[at + 1] as number) << 8) | (input[at + 2] as number)
-    yield { kind: (input[at] as number) % 7, bytes: input.slice(at + 3, at + 3 + length) }
+    const bytes = input.slice(at + 3, at + 3 + length)
+    yield { kind: (head & 0x7f) % 7, isInChunks: (head & inChunks) !== 0, bytes }
     at += 3 + length
   }
 }
@@ -96,7 +109,7 @@ class RogueSealer {
     this.#counter = 0
   }
 
-  bytesOf({ kind, bytes }: { kind: number; bytes: Uint8Array }): Uint8Array {
+  bytesOf({ kind, bytes }: Piece): Uint8Array {
     if (kind === pieceKinds.raw) return bytes
     if (kind === pieceKinds.clear) return encodePacket(0, bytes)
     if (kind === pieceKinds.markedCompressed) return this.seal(bytes, packetFlags.compressed)
@@ -161,8 +174,10 @@ class ScriptedStream implements ByteStream {
     this.isDestroyed = true
   }
 
-  say(bytes: Uint8Array): void {
-    if (!this.isDestroyed) this.#handlers?.data(bytes)
+  /** The memory of what is said belongs to the session, as that of any stream. */
+  say(bytes: Uint8Array, chunkLength = bytes.length): void {
+    for (let at = 0; at < bytes.length && !this.isDestroyed; at += chunkLength)
+      this.#handlers?.data(bytes.slice(at, at + chunkLength))
   }
   hangUp(): void {
     if (!this.isDestroyed) this.#handlers?.end()
@@ -174,6 +189,8 @@ class ScriptedStream implements ByteStream {
 class Witness implements SessionHandlers {
   readonly events: string[] = []
   readonly violations: string[] = []
+  /** What was delivered, and what it was when it was. */
+  readonly #kept: { readonly bytes: Uint8Array; readonly hash: number }[] = []
   heard = 0
 
   opened(session: Session): void {
@@ -185,7 +202,7 @@ class Witness implements SessionHandlers {
   }
   message(message: IncomingMessage): void {
     this.#note('message')
-    this.heard += message.payload.length
+    this.#keep(message.payload)
     if (message.kind === 'request') {
       if (message.id % 2 === 0) this.#try(() => message.reply(message.payload))
       else message.fail(1, 'no')
@@ -213,6 +230,17 @@ class Witness implements SessionHandlers {
     }
   }
 
+  /** A payload may be kept: nothing that arrives later may show in it. */
+  checkKept(): void {
+    if (this.#kept.some(({ bytes, hash }) => hashOf(bytes) !== hash))
+      this.violations.push('a payload changed after its delivery')
+  }
+
+  #keep(bytes: Uint8Array): void {
+    this.heard += bytes.length
+    this.#kept.push({ bytes, hash: hashOf(bytes) })
+  }
+
   #note(event: string): void {
     if (this.events.includes('closed')) this.violations.push(`${event} after closed`)
     if (event !== 'opened' && !this.events.includes('opened'))
@@ -225,7 +253,7 @@ class Witness implements SessionHandlers {
     if (stream.id % 8 === 2) stream.stop(3)
     if (stream.id % 8 === 4) stream.reset(4)
     stream.closed().catch(() => {})
-    for await (const chunk of stream) this.heard += chunk.length
+    for await (const chunk of stream) this.#keep(chunk)
     stream.finish()
   }
 }
@@ -296,7 +324,7 @@ async function play(input: Uint8Array): Promise<number | undefined> {
   const sealer = new RogueSealer(recording.established.secrets.send.slice())
   let pieces = 0
   for (const next of piecesOf(input)) {
-    stream.say(sealer.bytesOf(next))
+    stream.say(sealer.bytesOf(next), next.isInChunks ? chunkBytes : undefined)
     pieces += 1
     // Readers of streams take their turn.
     if (pieces % 4 === 0) await turn()
@@ -307,6 +335,7 @@ async function play(input: Uint8Array): Promise<number | undefined> {
   if (wasOpen) checkHeld(outcome as Session)
   stream.hangUp()
   await turn()
+  witness.checkKept()
   const isOpened = witness.events.includes('opened')
   assert.ok(outcome !== undefined, 'neither accepted nor refused')
   if (outcome instanceof Error)
@@ -353,16 +382,29 @@ function sampleScripts(): Uint8Array[] {
       piece(pieceKinds.keyUpdate, Uint8Array.of(5)),
       piece(pieceKinds.sealed, frames[0] ?? emptyBytes),
     ),
+    concatBytes(
+      settings,
+      piece(inChunks | pieceKinds.sealed, largeRecord()),
+      piece(inChunks | pieceKinds.sealed, largeRecord()),
+      piece(pieceKinds.sealed, frames[0] ?? emptyBytes),
+    ),
     piece(pieceKinds.clear, Uint8Array.of(0xff, 0, 30)),
     concatBytes(settings, piece(pieceKinds.clear, Uint8Array.of(0xff, 0, 30))),
     piece(pieceKinds.sealed, concatBytes(sampleSettings, ...together)),
   ]
 }
 
+/** One message, long enough for the session to gather its record in a pooled buffer. */
+function largeRecord(): Uint8Array {
+  const record = new Uint8Array(6 * kib).fill(7)
+  writeMessageHeader(record, 0, 0, 1, 9, 0, record.length - messageHeaderBytes)
+  return record
+}
+
 export const sessionTargets: readonly FuzzTarget[] = [
   {
     name: 'session',
-    bounds: boundsWith({ outputBytesMax: 64 * kib, allocatedBytesMax: 8 * mib }),
+    bounds: boundsWith({ inputBytesMax: 16 * kib, outputBytesMax: 64 * kib, allocatedBytesMax: 8 * mib }),
     samples: sampleScripts,
     tokens: [
       ...frameTokens,

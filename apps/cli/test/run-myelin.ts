@@ -44,63 +44,66 @@ export function runMyelin(words: readonly string[], options: RunOptions = {}): P
   })
 }
 
+export interface StartOptions extends RunOptions {
+  /** Nobody reads the standard output: a pipe whose other end hangs. */
+  readonly withStalledReader?: boolean
+}
+
 export interface RunningMyelin extends AsyncDisposable {
-  readonly pid: number
   /** Resolves to the first line of either stream, past or to come, that matches. */
   line(pattern: RegExp): Promise<string>
-  /** All lines so far. */
+  /** All lines so far, of both streams. */
   readonly lines: readonly string[]
-  /** Stops reading the standard output, as a pipe whose reader hangs. */
-  stopReading(): void
   kill(signal: NodeJS.Signals): void
   /** The exit code, or the signal that ended it. */
   readonly exit: Promise<number | NodeJS.Signals | null>
 }
 
 /** Starts a command that runs until it is told to stop. Disposing kills it. */
-export function startMyelin(words: readonly string[], options: RunOptions = {}): RunningMyelin {
+export function startMyelin(words: readonly string[], options: StartOptions = {}): RunningMyelin {
   const child = spawnMyelin(words, options)
   child.stdin.end()
+  const read = options.withStalledReader ? [child.stderr] : [child.stdout, child.stderr]
   const lines: string[] = []
   const waiting = new Set<() => void>()
-  const wake = () => {
+  let open = read.length
+  const tell = () => {
     for (const check of waiting) check()
   }
-  const exit = new Promise<number | NodeJS.Signals | null>((resolve) => {
-    child.on('close', (code, signal) => {
-      resolve(code ?? signal)
-      wake()
-    })
-  })
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => {
+  for (const stream of read) {
+    const reader = createInterface({ input: stream })
+    reader.on('line', (line) => {
       lines.push(line)
-      wake()
+      tell()
+    })
+    reader.on('close', () => {
+      open -= 1
+      tell()
     })
   }
+  const exit = new Promise<number | NodeJS.Signals | null>((resolve) => {
+    child.on('exit', (code, signal) => resolve(code ?? signal))
+  })
   const line = (pattern: RegExp) =>
     new Promise<string>((resolve, reject) => {
       const check = () => {
         const found = lines.find((text) => pattern.test(text))
-        const isOver = child.exitCode !== null || child.signalCode !== null
-        if (found === undefined && !isOver) return
+        if (found === undefined && open > 0) return
         waiting.delete(check)
         if (found !== undefined) resolve(found)
-        else reject(new Error(`it ended without ${pattern}:\n${lines.join('\n')}`))
+        else reject(new Error(`no line matches ${pattern}:\n${lines.join('\n')}`))
       }
       waiting.add(check)
       check()
     })
   return {
-    pid: child.pid ?? 0,
     line,
     lines,
-    stopReading: () => void child.stdout.pause(),
     kill: (signal) => void child.kill(signal),
     exit,
     [Symbol.asyncDispose]: async () => {
-      child.stdout.destroy()
       child.kill('SIGKILL')
+      child.stdout.destroy()
       await exit
     },
   }

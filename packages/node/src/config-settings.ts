@@ -119,6 +119,10 @@ export const settings = group('The configuration of one agent.', {
       default: ['aes-256-gcm', 'chacha20-poly1305'],
       choices: ['aes-256-gcm', 'chacha20-poly1305'],
     }),
+    cipherOrder: choice('Prefer the cipher that this machine does faster, or the first listed.', {
+      choices: ['measured', 'listed'],
+      default: 'measured',
+    }),
     requireHybrid: flag('Refuse sessions without the post-quantum key exchange.', {
       default: true,
     }),

@@ -9,6 +9,7 @@ import {
   silentLogger,
 } from '@myelin/base'
 import { systemClock, systemRandom } from '@myelin/base/system'
+import { fasterAead } from '@myelin/crypto'
 import {
   type Agent,
   type DispatchCounts,
@@ -315,7 +316,7 @@ function environmentOf(parts: EnvironmentParts): SessionEnvironment {
     abilities: {
       versionMin: 1,
       versionMax: 1,
-      suites: session.ciphers,
+      suites: suitesOf(session, clock),
       compressions: compression.algorithms,
     },
     requireHybrid: session.requireHybrid,
@@ -331,6 +332,16 @@ function environmentOf(parts: EnvironmentParts): SessionEnvironment {
       ms: session.rekeyHours * 3_600_000,
     },
   })
+}
+
+/** The faster cipher of this machine first, unless the list is to be taken as it stands (R025). */
+function suitesOf(
+  { ciphers, cipherOrder }: Configuration['session'],
+  clock: Clock,
+): Configuration['session']['ciphers'] {
+  if (cipherOrder === 'listed' || ciphers.length < 2) return ciphers
+  const faster = fasterAead({ clock })
+  return [faster, ...ciphers.filter((cipher) => cipher !== faster)]
 }
 
 interface RecordParts {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ok } from '@myelin/base'
+import { systemClock } from '@myelin/base/system'
+import { fasterAead } from '@myelin/crypto'
 import { Refusal, reply } from '@myelin/fabric'
 import { createAgent, type NodeAgent } from '@myelin/node'
 import { verifies } from '@myelin/testkit'
@@ -267,4 +269,40 @@ test('too many sessions are refused as busy, and those that exist go on', async 
   await assert.rejects(carol.join(await alice.issueJoinToken()), { code: 'SESSION_BUSY' })
   assert.equal(text((await bob.request(alice.id, 'echo', bytes('me'))).payload), 'me')
   await Promise.all([alice, bob, carol].map((agent) => agent.close()))
+})
+
+test('the cipher is the one this machine does faster, unless the list is to be taken as it stands', async () => {
+  verifies('R025')
+  const secured = async (session: NonNullable<Parameters<typeof createAgent>[0]>['session']) => {
+    doors += 1
+    const alice = await createAgent({ listen: [`/memory/door-${doors}`] })
+    const bob = await createAgent({ session: session ?? {} })
+    await bob.join(await alice.issueJoinToken())
+    const suite = bob.peers()[0]?.security.split(' ')[1]
+    await Promise.all([alice.close(), bob.close()])
+    return suite
+  }
+  const listed = { cipherOrder: 'listed' } as const
+  assert.equal(
+    await secured({ ...listed, ciphers: ['chacha20-poly1305', 'aes-256-gcm'] }),
+    'chacha20-poly1305',
+  )
+  assert.equal(
+    await secured({ ...listed, ciphers: ['aes-256-gcm', 'chacha20-poly1305'] }),
+    'aes-256-gcm',
+  )
+  assert.equal(await secured({ ciphers: ['chacha20-poly1305'] }), 'chacha20-poly1305')
+  // A clock in which AES takes longer than ChaCha, and one in which it does not.
+  for (const [slow, expected] of [
+    [0, 'chacha20-poly1305'],
+    [1, 'aes-256-gcm'],
+  ] as const) {
+    let calls = 0
+    const now = () => {
+      calls += 1
+      return calls * 10 + (calls % 3 === (slow === 0 ? 2 : 0) ? 5 : 0)
+    }
+    const clock = { ...systemClock, monotonicMs: () => now() }
+    assert.equal(fasterAead({ clock, rounds: 3 }), expected)
+  }
 })

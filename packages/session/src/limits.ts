@@ -40,6 +40,11 @@ export const partCopiedBytesMax = recordBytesMax / 4
 export const sendHighWaterBytes = 1 * mib
 /** Queued bytes above which a message is refused. */
 export const sendQueueBytesMax = 2 * messageBytesMax
+/**
+ * Bytes that may wait in the transport when another control frame is due. Messages wait for the transport, control
+ * frames do not: a peer that causes them without end and reads none ends its session.
+ */
+export const controlBacklogBytesMax = 1 * mib
 /** Queued bytes above which a stream's writer is told to wait. */
 export const streamHighWaterBytes = 256 * kib
 

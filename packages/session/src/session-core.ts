@@ -24,7 +24,13 @@ import { closeCodes, codeOfNumber, refusal, SessionError, type SessionErrorCode 
 import type { Established } from './handshake.ts'
 import { type Heartbeat, heartbeat } from './heartbeat.ts'
 import { IncomingMessage, type MessageKind, type MessageOwner } from './incoming.ts'
-import { recordBytesMax, streamsMax, streamWindowBytes, typeNameBytesMax } from './limits.ts'
+import {
+  controlBacklogBytesMax,
+  recordBytesMax,
+  streamsMax,
+  streamWindowBytes,
+  typeNameBytesMax,
+} from './limits.ts'
 import type { Agreement, HandshakePattern } from './negotiation.ts'
 import { type Priority, priorities, priorityNumbers } from './outbox.ts'
 import { Pings } from './pings.ts'
@@ -304,7 +310,11 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   control(frame: Uint8Array): void {
-    if (this.#state !== 'closed') this.#writer.control(frame)
+    if (this.#state === 'closed') return
+    this.#writer.control(frame)
+    const { stream } = this.#connection
+    if (this.#writer.isBlocked && stream.bufferedBytes > controlBacklogBytesMax)
+      this.#fail('SESSION_FLOW_CONTROL', 'it does not read what it causes')
   }
 
   typeName(typeId: number): string | undefined {
@@ -560,7 +570,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   #sayGoodbye(error: SessionError): void {
-    this.control(encodeFrame.close(closeCodes[error.code], ''))
+    this.#writer.control(encodeFrame.close(closeCodes[error.code], ''))
     this.#writer.flush()
     this.#end(error)
     this.#connection.stream.end()

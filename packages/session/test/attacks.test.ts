@@ -95,6 +95,7 @@ test('the first message of a handshake is good once, in whatever connection', as
     const [near, far] = await wire()
     const accepting = outcomeOf(acceptSession(far, bob.environment, { handlers: bob.handlers }))
     near.write(middle.seen.toResponder[0]?.bytes as Uint8Array)
+    near.end()
     assert.equal(codeOf(await accepting), 'SESSION_NONCE_REPEATED')
   }
   await unharmed()

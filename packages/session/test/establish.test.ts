@@ -8,7 +8,13 @@ import { VirtualClock, verifies } from '@myelin/testkit'
 import { encodeFrame, encodePacket } from '@myelin/wire'
 import { Interceptor } from './interceptor.ts'
 import { type Party, party, until, wire } from './pair.ts'
-import { PacketReader, rogueInitiator, rogueResponder, rogueSession } from './rogue.ts'
+import {
+  PacketReader,
+  rogueInitiator,
+  rogueResponder,
+  rogueSession,
+  rogueSettings,
+} from './rogue.ts'
 import { attempt, bytes, codeOf, outcomeOf, scene } from './scene.ts'
 
 /** What a responder makes of raw bytes. */
@@ -24,13 +30,12 @@ test('a wrong answer to the challenge is refused', async () => {
   verifies('R134')
   const { alice, bob, unharmed } = await scene()
   const right = await rogueInitiator(alice, bob)
-  right.send(
-    encodeFrame.settings({ dataMax: 1, streamDataMax: 1, streamsMax: 1, messageBytesMax: 1 }),
-  )
+  right.send(rogueSettings)
   assert.equal(codeOf(await outcomeOf(right.accepting)), 'open')
   const answers = [new Uint8Array(32), systemRandom.fill(new Uint8Array(32))]
   for (const answer of answers) {
-    const { accepting } = await rogueInitiator(alice, bob, { finish: { answer } })
+    const { accepting, send } = await rogueInitiator(alice, bob, { finish: { answer } })
+    send(rogueSettings)
     assert.equal(codeOf(await outcomeOf(accepting)), 'SESSION_CHALLENGE')
   }
   await unharmed()
@@ -182,6 +187,11 @@ test('a responder that accepts and never says so, or a peer that never confirms,
   assert.equal(codeOf(await dialing), 'SESSION_HANDSHAKE_TIMEOUT')
   assert.equal(codeOf(await accepting), 'SESSION_HANDSHAKE_TIMEOUT')
   assert.equal(alice.ended.length + bob.ended.length, 0, 'a session that never opened does not end')
+  // Hello, last message, and the goodbye inside the session: nothing of it in the clear.
+  assert.deepEqual(
+    middle.seen.toResponder.map(({ flags }) => flags),
+    [0, 0, 2],
+  )
   await unharmed()
 })
 

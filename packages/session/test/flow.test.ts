@@ -335,6 +335,27 @@ test('messages of two senders are never compressed together', async () => {
   assert.ok((sizes[1] as number) > 8_000)
 })
 
+test('a message is compressed neither with a stream nor with what else shares its record', async () => {
+  verifies('R036', 'R151')
+  const { near, bob } = await pair()
+  const text = new Uint8Array(4_000).fill(65)
+  const stream = near.openStream('s')
+  await turn()
+  const sentBy = async (work: () => void) => {
+    const before = near.stats.bytesSent
+    work()
+    await turn()
+    return near.stats.bytesSent - before
+  }
+  assert.ok((await sentBy(() => near.post('data', text))) < 200, 'alone it is')
+  assert.ok((await sentBy(() => stream.write(text.slice()))) > 4_000, 'a stream is not')
+  const both = () => {
+    near.post('data', text)
+    stream.write(text.slice())
+  }
+  assert.ok((await sentBy(both)) > 8_000)
+})
+
 test('short payloads are not compressed, and the threshold is an option', async () => {
   verifies('R036')
   const clock = new VirtualClock()

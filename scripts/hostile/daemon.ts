@@ -1,0 +1,75 @@
+// The victim: an agent with the default limits on a loopback port, with a handler that answers, one that never
+// does, and streams that nobody reads. Reports its memory and its counters when asked.
+
+import { createAgent, type NodeAgent } from '@myelin/node'
+import { serve } from './child.ts'
+
+export interface DaemonOptions {
+  readonly trust: readonly string[]
+  readonly limits?: { readonly handshakesPendingMax?: number; readonly sessionsMax?: number }
+}
+
+export interface DaemonStatus {
+  readonly rssBytes: number
+  readonly rssBytesPeak: number
+  readonly heapBytes: number
+  readonly externalBytes: number
+  readonly sessions: number
+  readonly heldBytes: number
+  readonly streamsOpen: number
+  readonly connections: number
+  readonly counts: Readonly<Record<string, number>>
+  readonly cpuMs: number
+}
+
+let agent: NodeAgent | undefined
+let rssBytesPeak = 0
+
+function connections(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
+}
+
+serve({
+  start: async ({ trust, limits }: DaemonOptions) => {
+    agent = await createAgent({
+      name: 'victim',
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      trust: trust.map((id) => ({ agent: id as NodeAgent['id'] })),
+      ...(limits === undefined ? {} : { limits }),
+      prepare: (made) => {
+        made.handle('echo', ({ payload }) => payload)
+        made.handle('data', () => new Promise(() => {}))
+        made.handleStream('sink', () => new Promise(() => {}))
+      },
+    })
+    setInterval(() => {
+      rssBytesPeak = Math.max(rssBytesPeak, process.memoryUsage.rss())
+    }, 20)
+    return { id: agent.id, address: agent.addresses[0] ?? '' }
+  },
+  /** From now on the peak counts anew. With `collect`, garbage goes first. */
+  reset: ({ collect }: { collect: boolean }) => {
+    if (collect) (globalThis as { gc?: () => void }).gc?.()
+    rssBytesPeak = process.memoryUsage.rss()
+    return {}
+  },
+  status: ({ collect }: { collect: boolean }): DaemonStatus => {
+    if (collect) (globalThis as { gc?: () => void }).gc?.()
+    const { rss, heapUsed, external } = process.memoryUsage()
+    rssBytesPeak = Math.max(rssBytesPeak, rss)
+    const { user, system } = process.cpuUsage()
+    const peers = agent?.peers() ?? []
+    return {
+      rssBytes: rss,
+      rssBytesPeak,
+      heapBytes: heapUsed,
+      externalBytes: external,
+      sessions: peers.length,
+      heldBytes: peers.reduce((sum, { stats }) => sum + stats.heldBytes, 0),
+      streamsOpen: peers.reduce((sum, { stats }) => sum + stats.streamsOpen, 0),
+      connections: connections(),
+      counts: agent?.securityLog.counts ?? {},
+      cpuMs: (user + system) / 1000,
+    }
+  },
+})
