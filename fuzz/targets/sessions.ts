@@ -23,7 +23,14 @@ import {
 } from '@myelin/session'
 import { type FuzzTarget, SeededRandom } from '@myelin/testkit'
 import type { ByteStream, ByteStreamHandlers } from '@myelin/transport'
-import { compress, encodePacket, messageHeaderBytes, packetFlags, writeMessageHeader, writePacketHeader } from '@myelin/wire'
+import {
+  compress,
+  encodePacket,
+  messageHeaderBytes,
+  packetFlags,
+  writeMessageHeader,
+  writePacketHeader,
+} from '@myelin/wire'
 import { boundsWith, hashOf } from './bounds.ts'
 import { frameTokens, sampleFrames, sampleSettings } from './packets.ts'
 
@@ -404,7 +411,11 @@ function largeRecord(): Uint8Array {
 export const sessionTargets: readonly FuzzTarget[] = [
   {
     name: 'session',
-    bounds: boundsWith({ inputBytesMax: 16 * kib, outputBytesMax: 64 * kib, allocatedBytesMax: 8 * mib }),
+    bounds: boundsWith({
+      inputBytesMax: 16 * kib,
+      outputBytesMax: 64 * kib,
+      allocatedBytesMax: 8 * mib,
+    }),
     samples: sampleScripts,
     tokens: [
       ...frameTokens,

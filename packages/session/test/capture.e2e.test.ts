@@ -2,15 +2,13 @@
 // agents say in what it recorded. The same recorder finds the same words where they are sent raw.
 
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { publicKeyOf } from '@myelin/identity'
 import { acceptSession, dialSession } from '@myelin/session'
 import { verifies } from '@myelin/testkit'
-import { type ByteStream, ipc, ipcAddress, type StreamTransport, tcp } from '@myelin/transport'
+import type { ByteStream, StreamTransport } from '@myelin/transport'
 import { type Party, party, until } from './pair.ts'
+import { type Place, places } from './places.ts'
 
 verifies('R001')
 
@@ -66,41 +64,6 @@ function pass(from: ByteStream, to: ByteStream, copies: Uint8Array[]): void {
     closed: () => to.destroy(),
   })
 }
-
-interface Place {
-  readonly name: string
-  readonly transport: StreamTransport
-  /** Addresses for the listener and the recorder. */
-  addresses(): Promise<{ at: string; recordAt: string; clear(): Promise<void> }>
-}
-
-const places: readonly Place[] = [
-  {
-    name: 'tcp',
-    transport: tcp(),
-    addresses: async () => ({
-      at: '/ip4/127.0.0.1/tcp/0',
-      recordAt: '/ip4/127.0.0.1/tcp/0',
-      clear: async () => {},
-    }),
-  },
-  {
-    name: 'ipc',
-    transport: ipc(),
-    addresses: async () => {
-      const folder = await mkdtemp(join(tmpdir(), 'myelin-'))
-      const at = (name: string) =>
-        ipcAddress(
-          process.platform === 'win32' ? `\\\\.\\pipe\\${folder}-${name}` : join(folder, name),
-        )
-      return {
-        at: at('a'),
-        recordAt: at('b'),
-        clear: () => rm(folder, { recursive: true, force: true }),
-      }
-    },
-  },
-]
 
 /** Everything two agents can say, with a marker in each of it. */
 async function talk(place: Place, alice: Party, bob: Party, useStaticKey: boolean) {

@@ -313,6 +313,7 @@ test('the messages of one turn share a record; a lone one is not held back', asy
   for (let i = 0; i < 100; i += 1) near.post('data', bytes('hello'))
   await until(() => bob.messages.length === 100)
   assert.equal(near.stats.recordsSent, before + 1)
+  assert.equal(near.stats.messagesSent, 100)
   near.post('data', bytes('alone'))
   await Promise.resolve()
   await Promise.resolve()
@@ -337,7 +338,7 @@ test('messages of two senders are never compressed together', async () => {
 
 test('a message is compressed neither with a stream nor with what else shares its record', async () => {
   verifies('R036', 'R151')
-  const { near, bob } = await pair()
+  const { near } = await pair()
   const text = new Uint8Array(4_000).fill(65)
   const stream = near.openStream('s')
   await turn()

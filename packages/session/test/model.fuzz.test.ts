@@ -10,8 +10,8 @@ import { byteAt, Model } from './model.ts'
 import { commands, runCommands } from './model-commands.ts'
 import { World } from './model-world.ts'
 
-const runs = 300
-const commandsMax = 60
+const runs = 3000
+const commandsMax = 100
 
 const options = fc.record({
   rekeyMessages: fc.constantFrom(1, 3, 1_000_000),
@@ -26,7 +26,7 @@ test('sessions and streams do what the model says, in any order of events', asyn
   await fc.assert(
     fc.asyncProperty(
       options,
-      fc.commands(commands, { maxCommands: commandsMax, size: '+1' }),
+      fc.commands(commands, { maxCommands: commandsMax, size: 'max' }),
       async (chosen, steps) => {
         const world = new World({ ...chosen, keys }, byteAt)
         await world.connect()

@@ -46,6 +46,13 @@ export class Model {
   /** Time has passed since a close, so that its patience may have ended. */
   isImpatient = false
 
+  /** Streams of which some direction is not over. */
+  get liveStreams(): StreamModel[] {
+    return [...this.streams.values()].filter(
+      ({ directions: { near, far } }) => !isOver(near) || !isOver(far),
+    )
+  }
+
   direction(id: number, writer: Side): Direction {
     return (this.streams.get(id) as StreamModel).directions[writer]
   }
@@ -197,11 +204,7 @@ function isOver({ isFinished, isReset, isStopped }: Direction): boolean {
 }
 
 function countOpen(model: Model, link: Link): number {
-  const open = [...model.streams.values()].filter(
-    ({ id, directions }) =>
-      !isUnheard(model, link, id) && !(isOver(directions.near) && isOver(directions.far)),
-  )
-  return open.length
+  return model.liveStreams.filter(({ id }) => !isUnheard(model, link, id)).length
 }
 
 function checkWhole(

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
 import { concatBytes } from '@myelin/base'
+import type { SessionStream } from '@myelin/session'
 import { verifies } from '@myelin/testkit'
 import {
   encodeFrame,
@@ -243,6 +244,32 @@ for (const [name, compressed] of [
   )
 }
 
+test('an LZ4 record that claims gigabytes is refused before they are allocated', async () => {
+  verifies('R036')
+  const { alice, bob, unharmed } = await scene()
+  // The size in front, little-endian, then any block; and one byte more than a record.
+  const claims = [3 * 2 ** 30, 2 ** 32 - 1, 65_537]
+  for (const claim of claims) {
+    const rogue = await rogueSession(alice, bob, { compressions: [1] })
+    assert.equal(rogue.far.agreement.compression, 'lz4')
+    const bomb = new Uint8Array(60_000)
+    new DataView(bomb.buffer).setUint32(0, claim, true)
+    rogue.stream.write(rogue.sealer.seal(bomb, true))
+    assert.equal(await endOf(bob, rogue), 'SESSION_PROTOCOL')
+    assert.match(bob.ended.at(-1)?.message ?? '', /compression_output_bound/)
+  }
+  await unharmed()
+})
+
+test('where no compression was agreed, none is undone', async () => {
+  verifies('R036')
+  const { alice, bob } = await scene()
+  const rogue = await rogueSession(alice, bob, { compressions: [] })
+  rogue.stream.write(rogue.sealer.seal(zstdCompressSync(message(0, 1, 1, small)), true))
+  assert.equal(await endOf(bob, rogue), 'SESSION_PROTOCOL')
+  assert.equal(bob.messages.length, 0)
+})
+
 test('a compressed record of a correct size is read', async () => {
   verifies('R036')
   const { alice, bob } = await scene()
@@ -335,6 +362,23 @@ test('data of streams that we stopped gives its credit back', async () => {
   await until(() => bob.messages.length === 1)
   assert.equal(far.stats.heldBytes, 0)
   assert.ok(far.isOpen)
+})
+
+test('short chunks of a stream cost their headers until they are read', async () => {
+  verifies('R023')
+  const { alice, bob } = await scene()
+  const { send, far } = await rogueSession(alice, bob)
+  send(
+    stream(streamFlags.open, 0, small),
+    ...Array.from({ length: 999 }, () => stream(0, 0, small)),
+  )
+  send(stream(streamFlags.fin, 0, new Uint8Array(0)))
+  await until(() => bob.streams.length === 1)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(far.stats.heldBytes, 1_000 * (12 + 1))
+  let read = 0
+  for await (const chunk of bob.streams[0] as SessionStream) read += chunk.length
+  assert.deepEqual([read, far.stats.heldBytes], [1_000, 0])
 })
 
 test('a padded record is read, and padding alone says nothing', async () => {

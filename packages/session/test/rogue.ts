@@ -17,7 +17,7 @@ import {
   type Finish,
   type Hello,
 } from '../src/handshake-payload.ts'
-import type { Agreement } from '../src/negotiation.ts'
+import { type Agreement, compressionOfNumber } from '../src/negotiation.ts'
 import { RecordOpener, RecordSealer } from '../src/record-cipher.ts'
 import { trafficSecrets } from '../src/traffic-secrets.ts'
 import { type Party, wire } from './pair.ts'
@@ -59,7 +59,8 @@ export class PacketReader {
   }
 }
 
-export const rogueAgreement: Agreement = { version: 1, suite: 'aes-256-gcm', compression: 'zstd' }
+/** What a responder with the default abilities agrees to. */
+const rogueAgreement: Agreement = { version: 1, suite: 'aes-256-gcm', compression: 'zstd' }
 const pattern = handshakePatterns.XXhfs
 const prologue = concatBytes(
   new TextEncoder().encode('myelin session'),
@@ -130,7 +131,9 @@ export async function rogueInitiator(
     ...changes.finish,
   }
   near.write(encodePacket(0, noise.writeMessage(encodeFinish(finish))))
-  const secrets = trafficSecrets(noise.split(), rogueAgreement)
+  const compression = compressionOfNumber(accept.value.compression)
+  assert.ok(compression !== undefined)
+  const secrets = trafficSecrets(noise.split(), { ...rogueAgreement, compression })
   const sealer = new RecordSealer(rogueAgreement.suite, secrets.send)
   const opener = new RecordOpener(rogueAgreement.suite, secrets.receive)
   const send = (...frames: readonly Uint8Array[]) =>
@@ -142,8 +145,9 @@ export async function rogueInitiator(
 export async function rogueSession(
   rogue: Party,
   responder: Party,
+  hello: Partial<Hello> = {},
 ): Promise<RogueSession & { readonly far: Session }> {
-  const session = await rogueInitiator(rogue, responder)
+  const session = await rogueInitiator(rogue, responder, { hello })
   session.send(rogueSettings)
   return { ...session, far: await session.accepting }
 }

@@ -113,11 +113,13 @@ export const mutations: Readonly<Record<string, Mutation>> = {
     const { random, inputBytesMax } = tools
     const { start, end } = block(random, bytes)
     const room = Math.max(0, inputBytesMax - bytes.length)
-    const repeated = new Uint8Array(random.between(0, room))
-    const piece = bytes.subarray(start, end)
+    // Seldom to the brim: short inputs are quick, and most faults need few repetitions.
+    const repeated = new Uint8Array(random.between(0, room >> random.between(0, 6)))
+    const piece = bytes.subarray(start, Math.min(end, start + repeated.length))
     if (piece.length === 0) return bytes
-    for (let at = 0; at < repeated.length; at += piece.length)
-      repeated.set(piece.subarray(0, Math.min(piece.length, repeated.length - at)), at)
+    repeated.set(piece)
+    for (let filled = piece.length; filled < repeated.length; filled *= 2)
+      repeated.copyWithin(filled, 0, filled)
     return replace(bytes, end, end, repeated, tools)
   },
   deleteBlock: (bytes, tools) => {
