@@ -35,7 +35,9 @@ for (const name of packages) {
   console.log(`${name}: lines ${lines.toFixed(2)} %, branches ${branches.toFixed(2)} %`)
   if (lines < goalPercent || branches < goalPercent) isMet = false
   for (const file of files) {
-    const missed = [...file.lines, ...file.branches].filter(({ count }) => count === 0).map(({ line }) => line)
+    const missed = [...file.lines, ...file.branches]
+      .filter(({ count }) => count === 0)
+      .map(({ line }) => line)
     const rows = [...new Set(missed)].sort((a, b) => a - b)
     if (rows.length > 0) console.log(`  ${relative(root, file.path)}: ${rows.join(', ')}`)
   }
@@ -63,7 +65,11 @@ async function coverageOf(name: string): Promise<readonly FileCoverage[]> {
   return files
 }
 
-function share(files: readonly FileCoverage[], covered: keyof FileCoverage, total: keyof FileCoverage): number {
+function share(
+  files: readonly FileCoverage[],
+  covered: keyof FileCoverage,
+  total: keyof FileCoverage,
+): number {
   const sum = (key: keyof FileCoverage) => files.reduce((all, file) => all + Number(file[key]), 0)
   return (100 * sum(covered)) / Math.max(1, sum(total))
 }
