@@ -147,7 +147,9 @@ export function rowsOf({ metrics, contenders }: Contest, samples: Samples): Benc
       const peerValue = of(contender, i)
       const ratio = value / peerValue
       const goal = goals.find((candidate) => candidate.peer === peer)
-      const against = { peer, peerValue: rounded(peerValue), ratio: rounded(ratio) }
+      // Against nothing there is no ratio, and JSON has no infinity.
+      const shown = Number.isFinite(ratio) ? { ratio: rounded(ratio) } : {}
+      const against = { peer, peerValue: rounded(peerValue), ...shown }
       rows.push({ ...row, ...against, ...judged(goal, ratio, `× ${peer}`) })
     }
     return rows
@@ -191,8 +193,12 @@ function machine(): string {
 function commitOf(folder: string): string | undefined {
   try {
     const words = ['describe', '--always', '--dirty', '--exclude=*', '--abbrev=40']
-    const options = { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const
-    return execFileSync('git', words, options).trim() || undefined
+    const text = execFileSync('git', words, {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    return text.trim() || undefined
   } catch {
     return undefined
   }

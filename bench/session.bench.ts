@@ -27,8 +27,8 @@ interface Amounts {
 }
 
 const full: Amounts = {
-  small: 1_000_000,
-  kilobyte: 200_000,
+  small: 2_000_000,
+  kilobyte: 300_000,
   bulk: 400,
   roundTrips: 4_000,
   handshakes: 150,

@@ -1,8 +1,8 @@
 // Fails when the project's text holds what it must not, or does not say what the code says: a path or host of
 // one machine in any tracked file, a resolved registry address in the lock file, a package without a README, a
 // link to a file that is not there, an error code or a number of the protocol that its reference lacks, a
-// settings table that is out of date, or a TypeScript block that does not compile. Blocks are compiled as they
-// stand, one module each.
+// settings table that is out of date, a threat without a test, a cited test that is not there, or a TypeScript
+// block that does not compile. Blocks are compiled as they stand, one module each.
 //
 //   node scripts/check-docs.ts            checks
 //   node scripts/check-docs.ts --write    brings the settings table up to date first
@@ -17,6 +17,7 @@ process.chdir(root)
 const errorsPage = 'docs/reference/errors.md'
 const protocolPage = 'docs/protocol.md'
 const settingsPage = 'docs/reference/configuration.md'
+const threatsPage = 'THREAT_MODEL.md'
 const pages = [
   ...globSync('*.md'),
   ...globSync('{docs,packages/*,apps/*}/**/*.md', {
@@ -31,11 +32,14 @@ const faults = [
   ...checkErrors(),
   ...checkProtocolNumbers(),
   ...checkSettings(),
+  ...checkThreats(),
   ...checkBlocks(),
 ]
 for (const fault of faults) console.error(`docs: ${fault}`)
 if (faults.length > 0) process.exit(1)
-console.log('docs: blocks compile, links lead somewhere, the references are complete')
+console.log(
+  'docs: blocks compile, links lead somewhere, the references are complete, threats have tests',
+)
 
 function* checkTracked(): Generator<string> {
   const paths = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' })
@@ -121,6 +125,31 @@ function* checkSettings(): Generator<string> {
   if (page === current) return
   if (process.argv.includes('--write')) writeFileSync(settingsPage, current)
   else yield `${settingsPage} is out of date: run node scripts/check-docs.ts --write`
+}
+
+/** Each threat of the model stands on a test at least, each test that it cites is there, and each defence. */
+function* checkThreats(): Generator<string> {
+  const text = readFileSync(threatsPage, 'utf8')
+  const untested = new Set([...text.matchAll(/^\| (T\d+) /gm)].map(([, threat]) => threat))
+  const threats = new Set(untested)
+  if (threats.size === 0) yield `${threatsPage} has no threat that this check can find`
+  for (const line of text.split('\n').filter((one) => one.includes('›'))) {
+    const [, threat, path = '', title = ''] = /^- (T\d+) `(\S+) › "(.+)"`$/.exec(line) ?? []
+    if (!threats.has(threat)) yield `${threatsPage} cites a test for no threat: ${line}`
+    else if (!testTitles(path).has(title)) yield `${threatsPage}: no test of ${path} is "${title}"`
+    untested.delete(threat)
+  }
+  for (const threat of untested) yield `${threatsPage} cites no test for ${threat}`
+  for (const [, part, file] of text.matchAll(/`([a-z]+)\/([a-z0-9/-]+\.ts)`/g))
+    if (!existsSync(`packages/${part}/src/${file}`) && !existsSync(`${part}/${file}`))
+      yield `${threatsPage} names ${part}/${file}: no such file`
+}
+
+/** The titles of a file's tests, with `…` where a template has a value. None where there is no file. */
+function testTitles(path: string): Set<string> {
+  const source = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const calls = source.matchAll(/^ *(?:refused|suite|test)\(\s*(['"`])(.+?)\1,/gm)
+  return new Set([...calls].map(([, , title = '']) => title.replace(/\$\{.*?\}/g, '…')))
 }
 
 function* checkBlocks(): Generator<string> {

@@ -1,11 +1,11 @@
 // A coordinator and its workers: tasks are handed out, workers crash, links fail, and every task is done once.
 
 import { silentLogger } from '@myelin/base'
-import { Coordinator, workLoop } from '@myelin/fabric'
+import { Coordinator, type CoordinatorEvent, workLoop } from '@myelin/fabric'
 import type { AgentId } from '@myelin/identity'
 import { createAgent, type NodeAgent } from '@myelin/node'
 import { Simulation } from '@myelin/testkit'
-import { must, resultOf, roughLink, type Scenario } from './scenario.ts'
+import { cutOneWay, must, resultOf, roughLink, type Scenario, Watch } from './scenario.ts'
 
 const workerNames = ['w1', 'w2', 'w3'] as const
 const tasks = 12
@@ -40,6 +40,9 @@ class Run {
   readonly #accepted: string[] = []
   readonly #acknowledged = new Map<string, number>()
   readonly #assigned = new Map<string, AgentId[]>()
+  /** Who works on a task now, as the coordinator has told. */
+  readonly #holders = new Map<string, AgentId>()
+  readonly #watch: Watch
   #agent!: NodeAgent
   #coordinator!: Coordinator
   #crashes = 0
@@ -47,6 +50,7 @@ class Run {
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation
+    this.#watch = new Watch(simulation)
   }
 
   async start(): Promise<void> {
@@ -69,17 +73,17 @@ class Run {
       taskWaitMs: 5_000,
       onEvent: (event) => {
         simulation.trace.add(simulation.nowMs, 'chief', event.kind)
-        if (event.kind === 'task-assigned')
-          this.#assigned.set(event.taskId, [
-            ...(this.#assigned.get(event.taskId) ?? []),
-            event.worker,
-          ])
+        this.#noteHolders(event)
       },
+    })
+    this.#agent.watchPeers((event) => {
+      if (event.kind === 'disconnected') this.#watch.sessionEnded('chief', event.code)
     })
     this.#agent.handle('status-update', ({ payload, from }) => {
       const taskId = payload.taskId ?? ''
       const verdict = this.#coordinator.report(from, taskId)
       if (verdict === 'accepted') this.#accepted.push(taskId)
+      this.#holders.delete(taskId)
       simulation.trace.add(simulation.nowMs, 'chief', 'report', taskId, verdict)
       return payload
     })
@@ -119,10 +123,7 @@ class Run {
       } else if (kind === 'break') network.breakOne()
       else {
         if (kind === 'partition') network.partition('chief', name)
-        else
-          network.cut(
-            ...(random.chance(0.5) ? (['chief', name] as const) : ([name, 'chief'] as const)),
-          )
+        else cutOneWay(simulation, random, 'chief', name)
         await pause(random.pick([200, 3_000, 20_000]))
         network.healAll()
       }
@@ -132,6 +133,7 @@ class Run {
 
   check(): void {
     const simulation = this.#simulation
+    this.#watch.check()
     const { counts } = this.#coordinator
     must(counts.pending + counts.assigned === 0, 'tasks are left over', simulation)
     must(
@@ -150,6 +152,26 @@ class Run {
     }
     for (const [taskId, workers] of this.#assigned)
       must(workers.length <= 6, `${taskId} was handed out ${workers.length} times`, simulation)
+  }
+
+  /** A task has one worker at a time, until it is taken from it. */
+  #noteHolders(event: CoordinatorEvent): void {
+    if (event.kind === 'task-assigned') {
+      const { taskId, worker } = event
+      const holder = this.#holders.get(taskId)
+      this.#watch.must(holder === undefined || holder === worker, `${taskId} has two workers`)
+      this.#holders.set(taskId, worker)
+      this.#assigned.set(taskId, [...(this.#assigned.get(taskId) ?? []), worker])
+    } else if (event.kind !== 'worker-registered') {
+      if (event.kind === 'worker-lost') {
+        for (const [taskId, worker] of this.#holders)
+          this.#watch.must(
+            worker !== event.worker || event.freed.includes(taskId),
+            `${taskId} stays with a worker that is lost`,
+          )
+      }
+      for (const taskId of event.freed) this.#holders.delete(taskId)
+    }
   }
 
   async stop(): Promise<void> {

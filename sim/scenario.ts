@@ -1,7 +1,7 @@
 // What a scenario is: a workload on simulated hosts, faults, and what must hold whatever the seed. A violation
 // throws; its message names the seed, and the same seed fails again in the same way.
 
-import type { Simulation } from '@myelin/testkit'
+import type { SeededRandom, Simulation } from '@myelin/testkit'
 
 export interface ScenarioResult {
   /** Identity of the run. */
@@ -22,11 +22,46 @@ export class Violation extends Error {}
 
 /** Throws a violation with the seed and the latest events. */
 export function must(condition: boolean, what: string, simulation: Simulation): asserts condition {
-  if (condition) return
-  throw new Violation(
-    `${what} (seed ${simulation.seed}, ${Math.round(simulation.nowMs)} ms)\n${simulation.trace.tail(30).join('\n')}`,
-  )
+  if (!condition) throw violation(what, simulation)
 }
+
+function violation(what: string, simulation: Simulation): Violation {
+  const when = `seed ${simulation.seed}, ${Math.round(simulation.nowMs)} ms`
+  return new Violation(`${what} (${when})\n${simulation.trace.tail(30).join('\n')}`)
+}
+
+/**
+ * What must hold where a throw would not end the run: in a handler, whose error stays with its message, or in a
+ * watcher. The first violation is kept until `check`.
+ */
+export class Watch {
+  readonly #simulation: Simulation
+  #first: Violation | undefined
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation
+  }
+
+  must(condition: boolean, what: string): void {
+    if (!condition) this.#first ??= violation(what, this.#simulation)
+  }
+
+  /** Sessions end for reasons that faults of the network explain; nobody here breaks the protocol. */
+  sessionEnded(name: string, code: string): void {
+    this.must(naturalEnds.has(code), `a session of ${name} ended with ${code}`)
+  }
+
+  check(): void {
+    if (this.#first !== undefined) throw this.#first
+  }
+}
+
+const naturalEnds: ReadonlySet<string> = new Set([
+  'SESSION_LOST',
+  'SESSION_CLOSED',
+  'SESSION_GOING_AWAY',
+  'SESSION_PEER_DEAD',
+])
 
 export function resultOf(
   simulation: Simulation,
@@ -53,4 +88,15 @@ export function roughLink(simulation: Simulation) {
     reordering: 0.05,
     bandwidth: random.pick([50, 500, 5_000, Number.POSITIVE_INFINITY]),
   }
+}
+
+/** Cuts one direction between two hosts: which, the seed decides. */
+export function cutOneWay(
+  simulation: Simulation,
+  random: SeededRandom,
+  a: string,
+  b: string,
+): void {
+  if (random.chance(0.5)) simulation.network.cut(a, b)
+  else simulation.network.cut(b, a)
 }

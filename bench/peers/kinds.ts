@@ -19,8 +19,10 @@ export function makeCertificate(): Certificate | undefined {
   const words =
     'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout - -out - -days 1 -subj /CN=bench -addext subjectAltName=IP:127.0.0.1'
   try {
-    const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const
-    const text = execFileSync('openssl', words.split(' '), options)
+    const text = execFileSync('openssl', words.split(' '), {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
     const blocks = text.match(/-----BEGIN [\s\S]+?-----END [^\n]+-----/g) ?? []
     const [key, cert] = ['PRIVATE KEY', 'CERTIFICATE'].map((label) =>
       blocks.find((block) => block.includes(`BEGIN ${label}`)),

@@ -4,7 +4,11 @@
 // handshake does, and negotiates the hybrid X25519MLKEM768, Node's default.
 
 import { connect, createServer, type Server, type Socket, type TcpNetConnectOpts } from 'node:net'
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+} from 'node:tls'
 import { type Address, ignore, type Kind, type Link } from './link.ts'
 
 /** PEM texts of one self-signed certificate that both sides use and trust. */
@@ -44,8 +48,9 @@ export function tls({ key, cert }: Certificate): Kind {
     },
     dial: (address) => {
       return ready('secureConnect', () => {
-        const socket = connectTls({ ...both, ...target(address), highWaterMark })
-        return socket.setNoDelay(true)
+        // The types of `connect` leave the mark out; Node hands it on to the socket.
+        const options: ConnectionOptions = { ...both, ...target(address), ...{ highWaterMark } }
+        return connectTls(options).setNoDelay(true)
       })
     },
   }

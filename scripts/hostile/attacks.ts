@@ -179,6 +179,9 @@ function concat(frames: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(frames))
 }
 
+/** Empty messages that fit the default window of 4 MiB, at 64 bytes of credit each. */
+const anchorsMax = 64_000
+
 /** The type that the daemon of these attacks reads as a stream and never ends: see daemon.ts. */
 export const sinkType = encodeFrame.defineType(64, 'sink')
 const sinkTypeId = 64
@@ -305,6 +308,24 @@ export const attacks: readonly Attack[] = [
       }
     },
   ),
+  within(
+    'anchors',
+    'one message that is never released in each full record, as many as are granted',
+    async (session, sent) => {
+      const record = concat([messageFrame(1, Uint8Array.of(1)), new Uint8Array(60_000)])
+      for (let i = 0; i < anchorsMax && session.socket.writable; i += 1) {
+        if (!session.send(record)) await session.drained()
+        sent()
+      }
+    },
+  ),
+  within('anchors-packed', 'the same, compressed', async (session, sent) => {
+    const record = concat([messageFrame(1, Uint8Array.of(1)), new Uint8Array(65_000)])
+    for (let i = 0; i < anchorsMax && session.socket.writable; i += 1) {
+      if (!session.sendPacked(record)) await session.drained()
+      sent()
+    }
+  }),
   within(
     'unread',
     'requests that are refused, and reads no answer',

@@ -24,6 +24,7 @@ export interface DaemonStatus {
 
 let agent: NodeAgent | undefined
 let rssBytesPeak = 0
+const never = Promise.withResolvers<void>()
 
 function connections(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length
@@ -38,8 +39,12 @@ serve({
       ...(limits === undefined ? {} : { limits }),
       prepare: (made) => {
         made.handle('echo', ({ payload }) => payload)
-        made.handle('data', () => new Promise(() => {}))
-        made.handleStream('sink', () => new Promise(() => {}))
+        // Something keeps them: a promise that nobody could settle would be garbage, and its message too.
+        made.handle('data', async () => await never.promise)
+        made.handleStream('sink', async (stream) => {
+          await never.promise
+          stream.stop()
+        })
       },
     })
     setInterval(() => {

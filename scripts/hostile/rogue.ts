@@ -6,7 +6,7 @@ import { concatBytes } from '@myelin/base'
 import { systemClock, systemRandom } from '@myelin/base/system'
 import { type AgentId, AgentKeys, createPeerRecord, type PeerRecord } from '@myelin/identity'
 import { beginHandshake, type Established, NonceCache } from '@myelin/session'
-import { encodeFrame, encodePacket, PacketDecoder, readFrames } from '@myelin/wire'
+import { compress, encodeFrame, encodePacket, PacketDecoder, readFrames } from '@myelin/wire'
 import { defaultAbilities } from '../../packages/session/src/negotiation.ts'
 import { RecordOpener, RecordSealer } from '../../packages/session/src/record-cipher.ts'
 import { frameReader } from './frame-reader.ts'
@@ -119,6 +119,18 @@ export class RogueSession {
   send(...frames: readonly Uint8Array[]): boolean {
     if (!this.socket.writable) return false
     return this.socket.write(this.#sealer.seal(concatBytes(...frames), false))
+  }
+
+  /** One record, compressed: few bytes on the wire, many in memory. */
+  sendPacked(frames: Uint8Array): boolean {
+    const packed = compress('zstd', frames, { thresholdBytes: 0 })
+    if (packed === undefined || !this.socket.writable) return false
+    return this.socket.write(this.#sealer.seal(packed, true))
+  }
+
+  /** Resolves when the system takes more, or after a while. */
+  drained(): Promise<void> {
+    return this.socket.writableNeedDrain ? this.#drained() : Promise.resolve()
   }
 
   /** Records as long as `more` gives some, as fast as they are taken. */

@@ -40,6 +40,7 @@ export const commands: readonly CommandEntry[] = [
     name: 'conformance',
     load: async () => (await import('./commands/conformance.ts')).conformance,
   },
+  { name: 'bench', load: async () => (await import('./commands/bench.ts')).bench },
   { name: 'help', load: async () => (await import('./commands/help.ts')).help },
 ]
 

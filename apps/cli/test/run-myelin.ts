@@ -59,9 +59,12 @@ export interface RunningMyelin extends AsyncDisposable {
   readonly exit: Promise<number | NodeJS.Signals | null>
 }
 
+/** A process that a failing test leaves behind ends by itself, and so does the wait for its next line. */
+const lifetimeMsMax = 180_000
+
 /** Starts a command that runs until it is told to stop. Disposing kills it. */
 export function startMyelin(words: readonly string[], options: StartOptions = {}): RunningMyelin {
-  const child = spawnMyelin(words, options)
+  const child = spawnMyelin(words, { ...options, timeoutMs: lifetimeMsMax })
   child.stdin.end()
   const read = options.withStalledReader ? [child.stderr] : [child.stdout, child.stderr]
   const lines: string[] = []
@@ -111,11 +114,13 @@ export function startMyelin(words: readonly string[], options: StartOptions = {}
 
 function spawnMyelin(
   words: readonly string[],
-  options: RunOptions,
+  options: RunOptions & { readonly timeoutMs?: number },
 ): ChildProcessWithoutNullStreams {
   return spawn(process.execPath, ['--conditions=@myelin/source', main, ...words], {
     cwd: options.cwd ?? tmpdir(),
     env: { PATH: process.env.PATH ?? '', ...options.environment },
     stdio: 'pipe',
+    killSignal: 'SIGKILL',
+    timeout: options.timeoutMs,
   })
 }

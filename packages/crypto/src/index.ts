@@ -105,5 +105,5 @@ export {
   parseProtocolName,
 } from './noise/protocol-name.ts'
 export { isAcceptableP256, P256KeyPair, verifyEcdsaP256 } from './p256.ts'
-export { redacted, SecretBytes, wipe } from './secret.ts'
+export { concealFields, redacted, SecretBytes, wipe } from './secret.ts'
 export { isAcceptableX25519, X25519KeyPair } from './x25519.ts'

@@ -9,6 +9,7 @@ import {
   argon2PassesMax,
   argon2SaltBytesMin,
 } from './limits.ts'
+import { wipe } from './secret.ts'
 
 export type HashName = 'sha256' | 'sha512' | 'blake2s' | 'blake2b'
 
@@ -78,10 +79,13 @@ export function hkdfExpand(
   const out = new Uint8Array(length)
   let block: Uint8Array = new Uint8Array(0)
   for (let counter = 1, offset = 0; offset < length; counter += 1) {
-    block = hmac(name, prk, block, info, Uint8Array.of(counter))
+    const next = hmac(name, prk, block, info, Uint8Array.of(counter))
+    wipe(block)
+    block = next
     out.set(block.subarray(0, length - offset), offset)
     offset += block.length
   }
+  wipe(block)
   return out
 }
 
@@ -95,7 +99,10 @@ export function hkdf(
 ): Uint8Array {
   checkOutputLength(name, length)
   if (info.length > hkdfInfoBytesMax) {
-    return hkdfExpand(name, hkdfExtract(name, ikm, salt), info, length)
+    const prk = hkdfExtract(name, ikm, salt)
+    const out = hkdfExpand(name, prk, info, length)
+    wipe(prk)
+    return out
   }
   return new Uint8Array(hkdfSync(hashes[name].algorithm, ikm, salt, info, length))
 }

@@ -58,7 +58,7 @@ export function decodeJwk(
   return raw?.length === 32 ? raw : undefined
 }
 
-/** RFC 7468 §3 strict form: lines of 64 characters, `\n` or `\r\n`. */
+/** RFC 7468 §3 strict form: lines of 64 characters, the last one of 1 to 64, `\n` or `\r\n`. */
 export function decodePem(
   label: 'PUBLIC KEY' | 'PRIVATE KEY',
   text: string,
@@ -66,7 +66,9 @@ export function decodePem(
   const lines = text.replace(/\r?\n$/, '').split(/\r?\n/)
   if (lines.shift() !== `-----BEGIN ${label}-----`) return undefined
   if (lines.pop() !== `-----END ${label}-----`) return undefined
-  const isWrapped = lines.every((line, i) => line.length === 64 || i === lines.length - 1)
+  const last = lines.at(-1)?.length ?? 0
+  const isWrapped =
+    last > 0 && last <= 64 && lines.slice(0, -1).every(({ length }) => length === 64)
   const body = lines.join('')
   if (!isWrapped || body.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(body)) return undefined
   const bytes = Buffer.from(body, 'base64')

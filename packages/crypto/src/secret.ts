@@ -16,6 +16,25 @@ export function wipe(bytes: Uint8Array): void {
 }
 
 /**
+ * The same object, which from now on prints and serialises with `[redacted]` in place of the named
+ * fields. For plain values that must carry a secret; the fields themselves stay readable.
+ */
+export function concealFields<Value extends object>(
+  value: Value,
+  ...fields: readonly (keyof Value)[]
+): Value {
+  const shown = () => {
+    const held = fields.filter((field) => value[field] !== undefined)
+    return { ...value, ...Object.fromEntries(held.map((field) => [field, redacted])) }
+  }
+  // Not enumerable, so that the value compares and spreads as if they were not there.
+  return Object.defineProperties(value, {
+    toJSON: { value: shown },
+    [inspect.custom]: { value: shown },
+  })
+}
+
+/**
  * Bytes that belong to this object alone; `using secret = new SecretBytes(…)` wipes them at the
  * end.
  */

@@ -14,6 +14,11 @@ export interface DispatcherParts {
   readonly types: MessageTypes
   readonly log: SecurityLog
   readonly logger: Logger
+  /**
+   * Handlers that may run for one peer at once: as many as one full window starts. A peer cannot get more by coming
+   * back in a new session while those of the last one still run.
+   */
+  readonly handlersOfPeerMax: number
 }
 
 /** Words for the peer. What exactly went wrong inside stays inside. */
@@ -47,6 +52,7 @@ export class Dispatcher {
   readonly #handlers = new Map<string, Handler<unknown>>()
   readonly #streamHandlers = new Map<string, StreamHandler>()
   readonly #readers = new Map<string, AsyncQueue<Delivery>>()
+  readonly #runningOf = new Map<AgentId, number>()
   #running = 0
   #idle: (() => void) | undefined
 
@@ -93,6 +99,11 @@ export class Dispatcher {
   /** Takes a message off a session. */
   dispatch(message: IncomingMessage, from: AgentId, gate: Gate): void {
     const verdict = gate.incoming(message.type, message.payload.length)
+    if (this.#isBusyWith(from)) {
+      this.#parts.log.record({ kind: 'handlers-busy', severity: 'warning', agent: from })
+      this.#refuse(message, 'FABRIC_RATE_LIMITED')
+      return
+    }
     if (verdict !== 'allowed') {
       this.#refuse(message, verdict === 'forbidden' ? 'FABRIC_FORBIDDEN' : 'FABRIC_RATE_LIMITED')
       return
@@ -132,24 +143,26 @@ export class Dispatcher {
 
   dispatchStream(stream: SessionStream, from: AgentId, gate: Gate): void {
     const handler = this.#streamHandlers.get(stream.type)
-    if (gate.incoming(stream.type, 0) !== 'allowed' || handler === undefined) {
+    const code = this.#refusalOf(stream, from, gate)
+    if (handler === undefined || code !== undefined) {
       this.counts.refused += 1
-      stream.reset(
-        handler === undefined ? failureNumbers.FABRIC_NO_HANDLER : failureNumbers.FABRIC_FORBIDDEN,
-      )
-      stream.stop(
-        handler === undefined ? failureNumbers.FABRIC_NO_HANDLER : failureNumbers.FABRIC_FORBIDDEN,
-      )
+      const number = failureNumbers[code ?? 'FABRIC_NO_HANDLER']
+      stream.reset(number)
+      stream.stop(number)
       return
     }
     this.#begin()
+    this.#hold(from)
     Promise.resolve()
       .then(() => handler(stream, from))
       .catch((error: unknown) => {
         this.#failed(stream.type, from, error)
         stream.reset(failureNumbers.FABRIC_HANDLER_FAILED)
       })
-      .finally(() => this.#end())
+      .finally(() => {
+        this.#letGo(from)
+        this.#end()
+      })
   }
 
   /** Resolves when no handler runs. */
@@ -194,9 +207,17 @@ export class Dispatcher {
       return
     }
     if (result instanceof Promise) {
+      const { from } = received
+      this.#hold(from)
       result.then(
-        (value) => this.#finish(message, received, value),
-        (error) => this.#settle(message, received, error),
+        (value) => {
+          this.#letGo(from)
+          this.#finish(message, received, value)
+        },
+        (error) => {
+          this.#letGo(from)
+          this.#settle(message, received, error)
+        },
       )
     } else this.#finish(message, received, result)
   }
@@ -257,6 +278,30 @@ export class Dispatcher {
   #requireFree(type: string): void {
     if (this.#handlers.has(type) || this.#readers.has(type)) throw exists(type)
     if (this.#handlers.size + this.#readers.size >= handledTypesMax) throw full()
+  }
+
+  #refusalOf(stream: SessionStream, from: AgentId, gate: Gate): FailureCode | undefined {
+    const verdict = gate.incoming(stream.type, 0)
+    if (verdict === 'forbidden') return 'FABRIC_FORBIDDEN'
+    return verdict === 'allowed' && !this.#isBusyWith(from) ? undefined : 'FABRIC_RATE_LIMITED'
+  }
+
+  #isBusyWith(agent: AgentId): boolean {
+    const { handlersOfPeerMax } = this.#parts
+    // The sum is looked at first: it spares nearly every message the look-up.
+    if (this.#running < handlersOfPeerMax) return false
+    return (this.#runningOf.get(agent) ?? 0) >= handlersOfPeerMax
+  }
+
+  /** A handler that does not end at once is counted on its sender. */
+  #hold(agent: AgentId): void {
+    this.#runningOf.set(agent, (this.#runningOf.get(agent) ?? 0) + 1)
+  }
+
+  #letGo(agent: AgentId): void {
+    const left = (this.#runningOf.get(agent) ?? 1) - 1
+    if (left === 0) this.#runningOf.delete(agent)
+    else this.#runningOf.set(agent, left)
   }
 
   #begin(): void {

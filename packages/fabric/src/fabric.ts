@@ -5,7 +5,9 @@ import { describeError, MyelinError, withDeadline } from '@myelin/base'
 import type { Guard, SecurityLog } from '@myelin/guard'
 import type { AgentId } from '@myelin/identity'
 import {
+  type Admission,
   acceptSession,
+  type Candidate,
   dialSession,
   RequestFailure,
   type RequestOptions,
@@ -17,7 +19,7 @@ import {
   type SessionStream,
 } from '@myelin/session'
 import type { ByteStream, Listener, StreamTransport } from '@myelin/transport'
-import type { MessageTypes } from '@myelin/wire'
+import { type MessageTypes, messageCreditBytes } from '@myelin/wire'
 import { AddressBook, type KnownPeer } from './address-book.ts'
 import type {
   Agent,
@@ -31,6 +33,7 @@ import type {
   Traffic,
 } from './agent.ts'
 import { type DispatchCounts, Dispatcher } from './dispatcher.ts'
+import { Doorway, type DoorwayCounts } from './doorway.ts'
 import { FabricError, failureOfNumber } from './errors.ts'
 import * as limits from './limits.ts'
 import { Link, Links } from './links.ts'
@@ -66,7 +69,9 @@ export class Fabric implements Agent {
   readonly #watchers = new Set<(event: PeerEvent) => void>()
   readonly #handlers: SessionHandlers
   readonly #closing = new AbortController()
-  #pendingHandshakes = 0
+  readonly #doorway: Doorway
+  /** As the parts', with a bound on what may come in. */
+  readonly #accepting: SessionEnvironment
   #pastTraffic: Traffic = { messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 }
   #closed: Promise<void> | undefined
 
@@ -75,10 +80,18 @@ export class Fabric implements Agent {
     this.id = parts.environment.keys.agent
     this.name = parts.name
     this.types = parts.types
+    const { environment, handshakesPendingMax = limits.handshakesPendingMax } = parts
+    this.#doorway = new Doorway({
+      clock: environment.clock,
+      silentMax: limits.connectionsSilentMax,
+      pendingMax: handshakesPendingMax,
+    })
+    this.#accepting = { ...environment, authorize: (candidate) => this.#authorize(candidate) }
     this.#dispatcher = new Dispatcher({
       types: parts.types,
       log: parts.log,
       logger: parts.environment.logger,
+      handlersOfPeerMax: Math.floor(environment.dataWindowBytes / messageCreditBytes),
     })
     this.#handlers = {
       message: (message, session) => {
@@ -105,6 +118,11 @@ export class Fabric implements Agent {
   /** Messages by what became of them. */
   get counts(): Readonly<DispatchCounts> {
     return this.#dispatcher.counts
+  }
+
+  /** Connections that are not sessions yet. */
+  get doorway(): DoorwayCounts {
+    return this.#doorway.counts
   }
 
   /** Opens a door. */
@@ -264,6 +282,7 @@ export class Fabric implements Agent {
     this.#closing.abort(
       new FabricError('FABRIC_CLOSED', 'the agent is closed; create another', { kind: 'usage' }),
     )
+    this.#doorway.close(this.#closing.signal.reason)
     await Promise.all(this.#listeners.map((listener) => listener.close()))
     const { clock } = this.#parts.environment
     await withDeadline(this.#dispatcher.idle(), {
@@ -382,16 +401,8 @@ export class Fabric implements Agent {
   }
 
   async #accept(stream: ByteStream): Promise<void> {
-    const {
-      environment,
-      sessionsMax = limits.sessionsMax,
-      handshakesPendingMax = limits.handshakesPendingMax,
-    } = this.#parts
-    if (
-      this.#pendingHandshakes >= handshakesPendingMax ||
-      this.#links.size >= sessionsMax ||
-      this.#closing.signal.aborted
-    ) {
+    const { environment } = this.#parts
+    if (this.#isFull || this.#closing.signal.aborted) {
       this.#parts.log.record({
         kind: 'session-refused',
         severity: 'warning',
@@ -400,22 +411,44 @@ export class Fabric implements Agent {
       refuseStream(stream, 'SESSION_BUSY', environment)
       return
     }
-    this.#pendingHandshakes += 1
+    const caller = this.#doorway.enter(stream)
     try {
       const { adopt } = this.#adoption(environment.clock.monotonicMs())
-      await acceptSession(stream, environment, { handlers: adopt, signal: this.#closing.signal })
+      await acceptSession(stream, this.#accepting, {
+        handlers: adopt,
+        signal: caller.signal,
+        greeted: caller.greet,
+        admitted: caller.admit,
+      })
     } catch (error) {
       const detail = `${(error as SessionError).code} ${stream.remoteAddress}`
       this.#parts.log.record({ kind: 'handshake-refused', severity: 'warning', detail })
     } finally {
-      this.#pendingHandshakes -= 1
+      caller.leave()
     }
+  }
+
+  get #isFull(): boolean {
+    const { sessionsMax = limits.sessionsMax } = this.#parts
+    return this.#links.size + this.#doorway.counts.admitted >= sessionsMax
+  }
+
+  /** Before anybody is asked, and before a token is spent: is there room at all? */
+  #authorize(candidate: Candidate): Admission | Promise<Admission> {
+    const isTooMany = this.#links.count(candidate.peer.agent) >= limits.sessionsOfPeerMax
+    if (this.#isFull || isTooMany) return { isAdmitted: false, code: 'SESSION_BUSY' }
+    return this.#parts.environment.authorize(candidate)
   }
 
   /** Handlers that make a link of their session before its first message is dispatched. */
   #adoption(startedMs: number): { promise: Promise<Link>; adopt: SessionHandlers } {
     const { promise, resolve } = Promise.withResolvers<Link>()
     const opened = (session: Session) => {
+      const { agent } = session.peer
+      if (!session.isInitiator && this.#links.count(agent) >= limits.sessionsOfPeerMax) {
+        void session.close('SESSION_GOING_AWAY', 'too many sessions')
+        return
+      }
       const handshakeMs = this.#parts.environment.clock.monotonicMs() - startedMs
       const gate = this.#parts.guard.gate(session.peer.agent, session.roles)
       const link = new Link(session, gate, handshakeMs)

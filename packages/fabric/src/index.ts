@@ -44,6 +44,7 @@ export {
   workLoop,
 } from './coordinator-client.ts'
 export type { DispatchCounts } from './dispatcher.ts'
+export type { DoorwayCounts } from './doorway.ts'
 export { FabricError, type FabricErrorCode, Refusal } from './errors.ts'
 export { type ConnectOptions, Fabric, type FabricParts } from './fabric.ts'
 export { type BoardCounts, type ReportVerdict, TaskBoard } from './task-board.ts'

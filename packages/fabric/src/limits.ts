@@ -1,9 +1,22 @@
 // The bounds of fabric.
 
+import { assert } from '@myelin/base'
+
 /** Sessions of one agent, in both directions together. */
 export const sessionsMax = 1000
 /** Handshakes that peers have begun and not finished. */
 export const handshakesPendingMax = 256
+/** Sessions that one peer may open, so that one that has turned does not take all of them. */
+export const sessionsOfPeerMax = 4
+/** Connections that have said nothing yet. */
+export const connectionsSilentMax = 1024
+/** First handshake messages that are looked at each second: about a quarter of one core. */
+export const greetingsPerSecondMax = 250
+/** … of which so many are for addresses that have sent few in the present second. */
+export const greetingsReservedPerSecond = 50
+export const greetingsOfQuietAddressMax = 4
+/** Addresses whose first messages are counted. */
+export const quietAddressesMax = 10_000
 /** Peers whose addresses are remembered. */
 export const knownPeersMax = 10_000
 /** Message types with a handler or a reader. */
@@ -21,3 +34,5 @@ export const taskAttemptsMax = 5
 export const taskWaitMs = 20_000
 /** Bytes of what a worker says of itself. */
 export const workerMetadataBytesMax = 4096
+
+assert(greetingsReservedPerSecond < greetingsPerSecondMax, 'the reserve is a part')

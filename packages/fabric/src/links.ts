@@ -56,6 +56,11 @@ export class Links {
     return this.#byAgent.get(agent)?.find((link) => link.session.isOpen)
   }
 
+  /** Sessions with one peer. */
+  count(agent: AgentId): number {
+    return this.#byAgent.get(agent)?.length ?? 0
+  }
+
   all(agent?: AgentId): Link[] {
     return agent === undefined
       ? [...this.#bySession.values()]

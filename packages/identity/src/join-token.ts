@@ -20,7 +20,7 @@ import {
   utf8Decode,
   utf8Encode,
 } from '@myelin/base'
-import { sha256 } from '@myelin/crypto'
+import { concealFields, sha256 } from '@myelin/crypto'
 import { type AgentId, agentIdOf, publicKeyOf } from './agent-id.ts'
 import { IdentityError } from './errors.ts'
 import {
@@ -88,7 +88,8 @@ function decodeBody(reader: ByteReader): Result<JoinToken, JoinTokenFault> {
     addresses.push(address)
   }
   if (!reader.isComplete) return err('token_malformed')
-  return ok({ issuer: agentIdOf(issuer), staticKey, expiresMs, secret, addresses })
+  const token = { issuer: agentIdOf(issuer), staticKey, expiresMs, secret, addresses }
+  return ok(concealFields(token, 'secret'))
 }
 
 interface OpenToken {

@@ -9,7 +9,6 @@ import {
   silentLogger,
 } from '@myelin/base'
 import { systemClock, systemRandom } from '@myelin/base/system'
-import { fasterAead } from '@myelin/crypto'
 import {
   type Agent,
   type DispatchCounts,
@@ -20,18 +19,15 @@ import {
 import { defaultPolicy, Guard, type Policy, SecurityLog } from '@myelin/guard'
 import {
   type AgentId,
-  type AgentKeys,
-  createPeerRecord,
   decodeJoinToken,
   type JoinTokenBook,
   type PeerRecord,
   parseAgentId,
   type TrustStore,
 } from '@myelin/identity'
-import { type SessionEnvironment, sessionEnvironment } from '@myelin/session'
 import { ipc, memory, type StreamTransport, splitPeer, tcp, transports } from '@myelin/transport'
 import { builtInMessageTypes } from '@myelin/wire'
-import { admission } from './admission.ts'
+import { environmentOf } from './agent-environment.ts'
 import { loadConfiguration } from './config.ts'
 import { describeFault } from './config-faults.ts'
 import type { Configuration, PartialConfiguration } from './config-settings.ts'
@@ -290,91 +286,6 @@ function configurationOf(options: CreateAgentOptions): Configuration {
   if (loaded.ok) return loaded.value
   const faults = loaded.faults.map((fault) => describeFault(fault)).join('; ')
   throw new NodeError('NODE_CONFIGURATION', `the options have faults: ${faults}`, { kind: 'usage' })
-}
-
-interface EnvironmentParts {
-  readonly configuration: Configuration
-  readonly home: Home
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly log: SecurityLog
-  addresses(): readonly string[]
-}
-
-function environmentOf(parts: EnvironmentParts): SessionEnvironment {
-  const { configuration, home, clock, random, logger, log } = parts
-  const { session, compression, limits, name } = configuration
-  const { keys } = home
-  return sessionEnvironment({
-    clock,
-    random,
-    logger,
-    keys,
-    record: recordKeeper({ keys, clock, name, addresses: parts.addresses }),
-    authorize: admission({ trust: home.trust, tokens: home.tokens, clock, log }),
-    abilities: {
-      versionMin: 1,
-      versionMax: 1,
-      suites: suitesOf(session, clock),
-      compressions: compression.algorithms,
-    },
-    requireHybrid: session.requireHybrid,
-    timestampWindowMs: session.timestampWindowMs,
-    handshakeTimeoutMs: session.handshakeTimeoutMs,
-    heartbeatIntervalMs: session.heartbeatIntervalMs,
-    compressionThresholdBytes: compression.thresholdBytes,
-    messageBytesMax: limits.messageBytesMax,
-    dataWindowBytes: limits.windowBytes,
-    rekey: {
-      messages: session.rekeyMessages,
-      bytes: session.rekeyBytes,
-      ms: session.rekeyHours * 3_600_000,
-    },
-  })
-}
-
-/** The faster cipher of this machine first, unless the list is to be taken as it stands (R025). */
-function suitesOf(
-  { ciphers, cipherOrder }: Configuration['session'],
-  clock: Clock,
-): Configuration['session']['ciphers'] {
-  if (cipherOrder === 'listed' || ciphers.length < 2) return ciphers
-  const faster = fasterAead({ clock })
-  return [faster, ...ciphers.filter((cipher) => cipher !== faster)]
-}
-
-interface RecordParts {
-  readonly keys: AgentKeys
-  readonly clock: Clock
-  readonly name: string
-  addresses(): readonly string[]
-}
-
-/** Signs a record anew when our addresses have changed or half its life is over. */
-function recordKeeper({ keys, clock, name, addresses }: RecordParts): () => PeerRecord {
-  let current: PeerRecord | undefined
-  let listed = ''
-  return () => {
-    const nowMs = clock.wallMs()
-    const own = addresses().map((address) => splitPeer(address).address)
-    const isFresh =
-      current !== undefined &&
-      nowMs < (current.issuedMs + current.expiresMs) / 2 &&
-      nowMs >= current.issuedMs
-    if (current === undefined || !isFresh || listed !== own.join()) {
-      const { publicKey: staticKey } = keys.staticKey
-      current = createPeerRecord(keys, {
-        sequence: Math.floor(nowMs),
-        nowMs,
-        staticKey,
-        name,
-        addresses: own.slice(0, 16),
-      })
-      listed = own.join()
-    }
-    return current
-  }
 }
 
 async function addTrust(

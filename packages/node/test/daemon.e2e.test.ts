@@ -142,7 +142,8 @@ test('a slow handler holds up its own sender, who is granted no more bytes, and 
   // The pong comes behind all that the window let through.
   await bob.ping(daemon.agent.id)
   const held = daemon.agent.peers().find((peer) => peer.agent === bob.id)?.stats.heldBytes ?? 0
-  assert.ok(held > 64 * kib && held <= windowBytes, `${held} bytes are held`)
+  // A message in parts counts when it is whole: one may stand above the window.
+  assert.ok(held > 64 * kib && held <= windowBytes + 65 * kib, `${held} bytes are held`)
   assert.ok((bob.peers()[0]?.stats.queuedBytes ?? 0) > kib * kib)
   const { payload } = await carol.request(daemon.agent.id, 'echo', bytes('quick'))
   assert.deepEqual(payload, bytes('quick'))
@@ -174,6 +175,8 @@ test('a daemon connects to its configured peers and to no others', async () => {
   const home = join(root, 'static')
   await using bob = await startBob()
   assert.equal((await connected(bob)).agent, alice.agent.id)
+  // Time enough for a session with carol, were one begun together with this one.
+  for (let i = 0; i < 50; i += 1) await bob.agent.ping(alice.agent.id)
   assert.deepEqual(
     bob.agent.peers().map((peer) => peer.agent),
     [alice.agent.id],
@@ -241,6 +244,8 @@ test('start, sessions, refused handshakes and end are events of the log', async 
   const { events, logger } = recorder()
   const daemon = await start({ logger, listen: ['/ip4/127.0.0.1/tcp/0'] })
   await using bob = await joined(daemon)
+  const security = bob.peers()[0]?.security
+  assert.match(security ?? '', /^XKhfs /)
   await using stranger = await createAgent({ name: 'mallory' })
   const [address = ''] = daemon.agent.addresses
   await stranger.trust.add(trusted(daemon.agent.id))
@@ -255,7 +260,7 @@ test('start, sessions, refused handshakes and end are events of the log', async 
     name: 'bob',
     direction: 'in',
     transport: 'tcp',
-    security: bob.peers()[0]?.security ?? 'XKhfs aes-256-gcm zstd',
+    security,
   })
   assert.equal(typeof of('peer-connected')?.handshakeMs, 'number')
   assert.equal(of('handshake-failed')?.code, 'SESSION_NOT_TRUSTED')

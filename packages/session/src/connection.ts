@@ -7,9 +7,10 @@
 
 import type { ByteStream, ByteStreamHandlers } from '@myelin/transport'
 import { PacketDecoder, type PacketFault, type PacketSink } from '@myelin/wire'
-import { recordBytesMax } from './limits.ts'
+import { droppedBytesMax, recordBytesMax } from './limits.ts'
 import type { RecordBuffers } from './record-buffers.ts'
 import { sealedRecordBytesMax } from './record-cipher.ts'
+import { release } from './release.ts'
 
 /** Bytes of one record that must have arrived before it gets a pooled buffer. */
 const gatherBytesMin = recordBytesMax / 16
@@ -32,6 +33,7 @@ export class Connection implements ByteStreamHandlers, PacketSink {
   /** Holds the record that is being gathered. */
   #lent: Uint8Array | undefined
   #isOver = false
+  #droppedBytes = 0
 
   constructor(
     stream: ByteStream,
@@ -53,9 +55,15 @@ export class Connection implements ByteStreamHandlers, PacketSink {
   }
 
   data(chunk: Uint8Array): void {
-    if (this.#isOver) return
+    if (this.#isOver) {
+      this.#drop(chunk)
+      return
+    }
     this.receivedBytes += chunk.length
+    const holdsOnlyRecords = this.#buffers !== undefined
     const fault = this.decoder.push(chunk, this)
+    // Its records have been opened into memory of their own, and what is left of one has been copied.
+    if (holdsOnlyRecords) release(chunk)
     if (fault !== undefined && !this.#isOver) this.phase.packetFault(fault)
   }
 
@@ -79,9 +87,14 @@ export class Connection implements ByteStreamHandlers, PacketSink {
     this.phase.closed(error)
   }
 
-  /** What still arrives is dropped unread. */
+  /** What still arrives is dropped unread, and if it does not end, the connection is. */
   stopReading(): void {
     this.#isOver = true
+  }
+
+  #drop(chunk: Uint8Array): void {
+    this.#droppedBytes += chunk.length
+    if (this.#droppedBytes > droppedBytesMax) this.stream.destroy()
   }
 
   #allocate(bytes: number): Uint8Array {

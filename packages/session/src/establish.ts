@@ -2,7 +2,7 @@
 // tells a refused peer why, and gives up in time. One attempt, one outcome.
 
 import { describeError, type Timer } from '@myelin/base'
-import { wipe } from '@myelin/crypto'
+import { concealFields, wipe } from '@myelin/crypto'
 import type { ByteStream } from '@myelin/transport'
 import { encodePacket, type PacketFault } from '@myelin/wire'
 import { decodeAlert, encodeAlert } from './alert.ts'
@@ -18,7 +18,7 @@ import {
   type HandshakeContext,
   type HandshakeStep,
 } from './handshake.ts'
-import { handshakeBytesMax } from './limits.ts'
+import { handshakeBytesMax, helloBytesMax } from './limits.ts'
 import type { Session } from './session.ts'
 import { SessionCore } from './session-core.ts'
 import type {
@@ -89,9 +89,16 @@ export function refuseStream(
   code: SessionErrorCode,
   environment: SessionEnvironment,
 ): void {
-  stream.attach({ data: () => {}, drain: () => {}, end: () => {}, closed: () => {} })
+  const phase: Phase = {
+    packet: () => {},
+    packetFault: () => {},
+    drained: () => {},
+    ended: () => {},
+    closed: () => {},
+  }
+  new Connection(stream, helloBytesMax, () => phase).stopReading()
   sendAlert(stream, code)
-  environment.clock.setTimer(environment.closeTimeoutMs, () => stream.destroy())
+  environment.refused.add(stream)
 }
 
 function sendAlert(stream: ByteStream, code: SessionErrorCode): void {
@@ -109,20 +116,19 @@ class Establishment implements Phase {
   readonly #connection: Connection
   readonly #timer: Timer
   readonly #signal: AbortSignal | undefined
-  readonly #onAbort = () =>
-    this.#fail(
-      refusal('SESSION_LOST', {
-        detail: 'aborted',
-        cause: this.#signal?.reason,
-        kind: 'recoverable',
-      }),
-    )
+  readonly #accepting: Partial<AcceptSessionOptions>
+  readonly #onAbort = () => {
+    const cause: unknown = this.#signal?.reason
+    if (cause instanceof SessionError) this.#refuse(cause)
+    else this.#fail(refusal('SESSION_LOST', { detail: 'aborted', cause, kind: 'recoverable' }))
+  }
   #state: State | undefined
   /** Open for us, not yet confirmed by the peer. */
   #session: SessionCore | undefined
   #resolve!: (session: Session) => void
   #reject!: (error: SessionError) => void
   #isSettled = false
+  #isGreeted = false
 
   constructor(
     stream: ByteStream,
@@ -135,6 +141,7 @@ class Establishment implements Phase {
     this.#isInitiator = start.isInitiator
     this.#state = start.state
     this.#signal = options.signal
+    this.#accepting = start.isInitiator ? {} : options
     this.outcome = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -142,7 +149,8 @@ class Establishment implements Phase {
     this.#timer = environment.clock.setTimer(environment.handshakeTimeoutMs, () => {
       this.#refuse(refusal('SESSION_HANDSHAKE_TIMEOUT', { kind: 'recoverable' }))
     })
-    this.#connection = new Connection(stream, handshakeBytesMax, () => this)
+    const payloadBytesMax = start.isInitiator ? handshakeBytesMax : helloBytesMax
+    this.#connection = new Connection(stream, payloadBytesMax, () => this)
     if (start.send !== undefined) stream.write(encodePacket(0, start.send))
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (options.signal?.aborted) this.#onAbort()
@@ -164,7 +172,16 @@ class Establishment implements Phase {
       this.#refuse(refusal('SESSION_HANDSHAKE_MALFORMED', { detail: 'unexpected packet flags' }))
       return
     }
-    this.#take(state.receive(payload, this.#environment.clock.wallMs()))
+    const code = this.#isGreeted ? undefined : this.#greet()
+    if (code !== undefined) this.#refuse(refusal(code, { kind: 'recoverable' }))
+    else this.#take(state.receive(payload, this.#environment.clock.wallMs()))
+  }
+
+  /** The first message is there. What comes next may be longer. */
+  #greet(): SessionErrorCode | undefined {
+    this.#isGreeted = true
+    this.#connection.decoder.payloadBytesMax = handshakeBytesMax
+    return this.#accepting.greeted?.()
   }
 
   packetFault(fault: PacketFault): void {
@@ -212,6 +229,7 @@ class Establishment implements Phase {
 
   #accept(session: SessionCore): void {
     session.accept()
+    this.#accepting.admitted?.()
     this.#awaitConfirmation(session)
   }
 
@@ -226,12 +244,11 @@ class Establishment implements Phase {
   #admit(established: Established, then: (session: SessionCore) => void, send?: Uint8Array): void {
     const { stream } = this.#connection
     const { peer, token } = established
-    const candidate = {
-      peer,
-      token,
-      isInitiator: this.#isInitiator,
-      remoteAddress: stream.remoteAddress,
-    }
+    const { remoteAddress } = stream
+    const candidate = concealFields(
+      { peer, token, isInitiator: this.#isInitiator, remoteAddress },
+      'token',
+    )
     const decide = (admission: Admission) => {
       if (this.#isSettled) {
         forget(established)
@@ -309,8 +326,7 @@ class Establishment implements Phase {
 
   /** Lets the alert leave, then drops the connection whatever the peer does. */
   #linger(): void {
-    const { clock, closeTimeoutMs } = this.#environment
-    clock.setTimer(closeTimeoutMs, () => this.#connection.stream.destroy())
+    this.#environment.refused.add(this.#connection.stream)
   }
 
   #finish(session: Session): void {
@@ -326,7 +342,9 @@ class Establishment implements Phase {
     if (error.code === 'SESSION_LOST') this.#connection.stream.destroy()
     const { logger } = this.#environment
     const { remoteAddress } = this.#connection.stream
-    logger.log('warn', 'handshake-failed', {
+    // A stranger chooses how often it fails; whoever accepts sessions keeps count of that.
+    const level = this.#isInitiator ? 'warn' : 'debug'
+    logger.log(level, 'handshake-failed', {
       code: error.code,
       remoteAddress,
       reason: error.message,

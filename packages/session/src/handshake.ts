@@ -10,7 +10,7 @@
 // is used once. Whether the peer is trusted is asked elsewhere, with what `Established` says.
 
 import { concatBytes, type Random, utf8Encode } from '@myelin/base'
-import { equalConstantTime, HandshakeState } from '@myelin/crypto'
+import { concealFields, equalConstantTime, HandshakeState } from '@myelin/crypto'
 import {
   type AgentId,
   type AgentKeys,
@@ -200,34 +200,43 @@ export class AwaitingHello {
       s: context.keys.staticKey,
       random: context.random,
     })
-    const opened = openMessage(noise, bytes.subarray(1))
-    if (!(opened instanceof Uint8Array)) return opened
-    const hello = decodeHello(opened)
-    if (!hello.ok) return failed('SESSION_HANDSHAKE_MALFORMED', hello.fault)
-    const refused = this.#checkHello(hello.value, nowMs)
-    if (refused !== undefined) return refused
-    const agreement = chooseFrom(hello.value, context.abilities)
-    if (typeof agreement === 'string') return failed(agreement)
+    const judged = this.#judge(noise, bytes.subarray(1), nowMs)
+    if ('kind' in judged) {
+      // No later state will wipe what this one has derived.
+      noise[Symbol.dispose]()
+      return judged
+    }
+    const { hello, agreement } = judged
     const challenge = context.random.fill(new Uint8Array(nonceBytes))
     const send = noise.writeMessage(encodeAccept(acceptOf(context, agreement, challenge, nowMs)))
     const next = new AwaitingFinish(context, noise, {
       pattern,
       agreement,
       challenge,
-      epochMs: hello.value.timestampMs,
+      epochMs: hello.timestampMs,
     })
     return { kind: 'continue', send, next }
   }
 
   dispose(): void {}
 
-  #checkHello(hello: Hello, nowMs: number): HandshakeStep<never> | undefined {
-    const { timestampWindowMs, nonces } = this.#context
+  #judge(
+    noise: HandshakeState,
+    bytes: Uint8Array,
+    nowMs: number,
+  ): { readonly hello: Hello; readonly agreement: Agreement } | HandshakeStep<never> {
+    const { timestampWindowMs, nonces, abilities } = this.#context
+    const opened = openMessage(noise, bytes)
+    if (!(opened instanceof Uint8Array)) return opened
+    const decoded = decodeHello(opened)
+    if (!decoded.ok) return failed('SESSION_HANDSHAKE_MALFORMED', decoded.fault)
+    const hello = decoded.value
     // Time first: a hello outside the window must not push others out of the nonce cache.
     if (isOutside(hello.timestampMs, nowMs, timestampWindowMs))
       return failed('SESSION_TIMESTAMP', describeSkew(hello.timestampMs, nowMs))
     if (!nonces.accept(hello.nonce)) return failed('SESSION_NONCE_REPEATED')
-    return undefined
+    const agreement = chooseFrom(hello, abilities)
+    return typeof agreement === 'string' ? failed(agreement) : { hello, agreement }
   }
 }
 
@@ -345,7 +354,7 @@ function finish(
   const transcript = noise.handshakeHash.slice()
   const secrets = trafficSecrets(noise.split(), outcome.agreement)
   noise[Symbol.dispose]()
-  const established = { ...outcome, transcript, secrets }
+  const established = concealFields({ ...outcome, transcript, secrets }, 'secrets', 'token')
   return send === undefined
     ? { kind: 'established', established }
     : { kind: 'established', send, established }

@@ -2,10 +2,11 @@
 // credit, so a slow handler slows its sender and nobody else.
 
 import type { Priority } from './outbox.ts'
+import type { Lease } from './retention.ts'
 
 /** What a message needs from its session. */
 export interface MessageOwner {
-  releaseMessage(costBytes: number): void
+  releaseMessage(costBytes: number, lease: Lease | undefined): void
   reply(id: number, type: string, payload: Uint8Array, priority: Priority): boolean
   replyFailure(id: number, code: number, message: string): boolean
 }
@@ -25,6 +26,7 @@ export class IncomingMessage {
   readonly payload: Uint8Array
   readonly #owner: MessageOwner
   #costBytes: number
+  readonly #lease: Lease | undefined
 
   /** Plain values rather than an object of fields: this runs for every message. */
   constructor(
@@ -36,6 +38,7 @@ export class IncomingMessage {
     timestampMs: number,
     payload: Uint8Array,
     costBytes: number,
+    lease: Lease | undefined,
   ) {
     this.#owner = owner
     this.kind = kind
@@ -45,6 +48,7 @@ export class IncomingMessage {
     this.timestampMs = timestampMs
     this.payload = payload
     this.#costBytes = costBytes
+    this.#lease = lease
   }
 
   /** The message has been dealt with. Further calls do nothing. */
@@ -52,7 +56,7 @@ export class IncomingMessage {
     const cost = this.#costBytes
     if (cost === 0) return
     this.#costBytes = 0
-    this.#owner.releaseMessage(cost)
+    this.#owner.releaseMessage(cost, this.#lease)
   }
 
   /**

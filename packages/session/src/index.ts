@@ -67,6 +67,7 @@ export {
   type PayloadFault,
 } from './handshake-payload.ts'
 export { IncomingMessage, type MessageKind } from './incoming.ts'
+export { Lingering, type LingeringOptions } from './lingering.ts'
 export {
   type Abilities,
   type Agreement,

@@ -7,6 +7,8 @@ export { recordBytesMax }
 
 /** Largest handshake message, by Noise (rev 34 §3). */
 export const handshakeBytesMax = 65_535
+/** … and the first one, which comes from a stranger: 1,249 bytes of keys and a hello of 76 fit well. */
+export const helloBytesMax = 2048
 /** Join token secret and certificates in the last handshake message. */
 export const handshakeTokenBytesMax = 64
 
@@ -33,8 +35,13 @@ export const reassemblyFullMessagesMax = 4
 export const reassembliesMax = 256
 /** Parts of all those messages together. Correct peers send parts of 16 KiB and more, but for a few. */
 export const reassemblyPartsMax = 65_536
-/** A part shorter than this is copied, so that it does not keep the whole record alive that it came in. */
-export const partCopiedBytesMax = recordBytesMax / 4
+/**
+ * Windows' worth of records that unreleased messages may keep alive before short ones are copied out of theirs.
+ * Correct peers fill their records with what they pay for and stay below.
+ */
+export const retainedWindowsMax = 2
+/** A part, or a chunk of a stream, shorter than this is copied, so that it does not keep the whole record alive that it came in. */
+export const partCopiedBytesMax = recordBytesMax / 2
 
 /** Queued bytes above which a sender is told to wait. */
 export const sendHighWaterBytes = 1 * mib
@@ -42,9 +49,10 @@ export const sendHighWaterBytes = 1 * mib
 export const sendQueueBytesMax = 2 * messageBytesMax
 /**
  * Bytes that may wait in the transport when another control frame is due. Messages wait for the transport, control
- * frames do not: a peer that causes them without end and reads none ends its session.
+ * frames do not: a peer that causes them without end and reads none ends its session. A transport may itself hold
+ * a mebibyte of messages before it asks to wait; that is slowness, and no fault.
  */
-export const controlBacklogBytesMax = 1 * mib
+export const controlBacklogBytesMax = 1.5 * mib
 /** Queued bytes above which a stream's writer is told to wait. */
 export const streamHighWaterBytes = 256 * kib
 
@@ -68,6 +76,11 @@ export const heartbeatIntervalMs = 30_000
 export const heartbeatMissesMax = 4
 /** How long a closing session waits for its last bytes to leave. */
 export const closeTimeoutMs = 2_000
+/** Connections of refused strangers, and of ended sessions, whose last bytes may still be leaving. */
+export const refusedLingeringMax = 256
+export const endedLingeringMax = 256
+/** Bytes of a connection that was given up which are read and dropped before it is cut. */
+export const droppedBytesMax = 256 * kib
 
 assert(dataWindowBytes >= 4 * recordBytesMax, 'the window must hold some records')
 assert(streamWindowBytes <= dataWindowBytes, 'one stream cannot use more than the session')

@@ -31,7 +31,7 @@ export interface QueuedMessage {
 
 const messagesQueuedMax = 1_000_000
 /** What a queued message costs beside its payload, so that a flood of empty ones fills the queue too. */
-const messageCostBytes = 64
+const messageCostBytes = 256
 
 export class Outbox {
   readonly #queues = priorities.map(() => new BoundedQueue<QueuedMessage>(messagesQueuedMax))

@@ -1,7 +1,7 @@
 // The way in: message frames into whole messages, under the credit that was granted. What it cannot accept
 // it names by the code that ends the session.
 
-import { messageHeaderBytes, messagePartHeaderBytes } from '@myelin/wire'
+import { messageCreditBytes, messagePartHeaderBytes } from '@myelin/wire'
 import { ReceiveCredit } from './credit.ts'
 import type { SessionErrorCode } from './errors.ts'
 import { type Assembled, Reassembly, type ReassemblyFault } from './reassembly.ts'
@@ -55,7 +55,7 @@ export class Receiver {
     timestamp: number,
     payload: Uint8Array,
   ): SessionErrorCode | undefined {
-    const costBytes = messageHeaderBytes + payload.length
+    const costBytes = messageCreditBytes + payload.length
     if (!this.#credit.receive(costBytes)) return 'SESSION_FLOW_CONTROL'
     const fault = this.#reassembly.start({ flags, typeId, id, timestamp, payload }, costBytes)
     if (fault !== undefined) return codeOf(fault)

@@ -8,7 +8,8 @@ import type { ByteStream } from '@myelin/transport'
 import { type CompressionName, compress, frameKinds } from '@myelin/wire'
 import { recordBytesMax } from './limits.ts'
 import type { RecordBuffers } from './record-buffers.ts'
-import type { RecordSealer } from './record-cipher.ts'
+import { type RecordSealer, sealedOverheadBytes } from './record-cipher.ts'
+import { release } from './release.ts'
 
 export interface RekeyLimits {
   readonly messages: number
@@ -28,6 +29,8 @@ export interface RecordWriterOptions {
 
 /** Bytes that the transport may hold before the writer counts as blocked. */
 const transportBufferBytesMax = 256 * 1024
+/** A record from here on leaves in parts: for a smaller one the three writes cost more than the copy. */
+const partsFromBytes = recordBytesMax / 4
 /** One byte of each record is kept free for the key-update frame. */
 export const recordRoom = recordBytesMax - 1
 
@@ -104,7 +107,7 @@ export class RecordWriter {
   flush(): void {
     const buffer = this.#buffer
     if (buffer === undefined || this.#length === 0 || this.#isClosed) return
-    const { sealer, stream, buffers, clock } = this.#options
+    const { stream, buffers, clock } = this.#options
     const nowMs = clock.monotonicMs()
     this.#bytesOfKey += this.#length
     const isRekeyDue = this.#isRekeyDue(nowMs)
@@ -114,7 +117,7 @@ export class RecordWriter {
     }
     const plaintext = buffer.subarray(0, this.#length)
     const smaller = this.#compress(plaintext, isRekeyDue)
-    const packet = sealer.seal(smaller ?? plaintext, smaller !== undefined)
+    const sealed = this.#seal(smaller ?? plaintext, smaller !== undefined)
     if (isRekeyDue) this.#rekey(nowMs)
     buffers.give(buffer)
     this.#buffer = undefined
@@ -122,9 +125,9 @@ export class RecordWriter {
     this.#frames = 0
     this.#messagesInRecord = 0
     this.records += 1
-    this.bytes += packet.length
     this.lastWriteMs = nowMs
-    if (!stream.write(packet) && stream.bufferedBytes > transportBufferBytesMax)
+    // Last: a transport may call back from within a write.
+    if (!this.#write(sealed) && stream.bufferedBytes > transportBufferBytesMax)
       this.isBlocked = true
   }
 
@@ -141,6 +144,27 @@ export class RecordWriter {
     if (this.#buffer !== undefined) this.#options.buffers.give(this.#buffer)
     this.#buffer = undefined
     this.#options.sealer[Symbol.dispose]()
+  }
+
+  /** One packet, or its parts where that is cheaper. */
+  #seal(plaintext: Uint8Array, isCompressed: boolean): Uint8Array | readonly Uint8Array[] {
+    const { sealer } = this.#options
+    this.bytes += plaintext.length + sealedOverheadBytes
+    return plaintext.length < partsFromBytes
+      ? sealer.seal(plaintext, isCompressed)
+      : sealer.sealParts(plaintext, isCompressed)
+  }
+
+  /** False: the transport's buffer is above its mark. */
+  #write(sealed: Uint8Array | readonly Uint8Array[]): boolean {
+    const { stream } = this.#options
+    if (sealed instanceof Uint8Array) return stream.write(sealed)
+    let hasRoom = true
+    stream.cork()
+    for (const part of sealed) hasRoom = stream.write(part)
+    stream.uncork()
+    if (stream.isHandedOver) for (const part of sealed) release(part)
+    return hasRoom
   }
 
   #flushSoon(): void {

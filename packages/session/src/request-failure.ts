@@ -1,7 +1,7 @@
 // A response that says "failed": code(u16) · text. The code is of the application's table, and small: what
 // exactly went wrong inside stays inside.
 
-import { ByteReader, ByteWriter, utf8Decode } from '@myelin/base'
+import { ByteReader, utf8Decode } from '@myelin/base'
 import { SessionError } from './errors.ts'
 
 const textBytesMax = 1024
@@ -21,11 +21,16 @@ export class RequestFailure extends SessionError {
   }
 }
 
+const encoder = new TextEncoder()
+
 export function encodeFailure(code: number, message: string): Uint8Array {
-  const text = new Uint8Array(textBytesMax)
-  // Never ends inside a character, as a cut of the encoded text would.
-  const { written } = new TextEncoder().encodeInto(message, text)
-  return new ByteWriter(64).u16(code).put(text.subarray(0, written)).finish()
+  // As long as it must be: a peer that is refused chooses how often. Never ends inside a character, as a cut of
+  // the encoded text would.
+  const payload = new Uint8Array(2 + Math.min(textBytesMax, Buffer.byteLength(message)))
+  payload[0] = code >>> 8
+  payload[1] = code
+  const { written } = encoder.encodeInto(message, payload.subarray(2))
+  return payload.subarray(0, 2 + written)
 }
 
 export function decodeFailure(payload: Uint8Array): RequestFailure {

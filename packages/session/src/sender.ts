@@ -2,6 +2,7 @@
 // the outbox. A message that finds the way free is written straight into the open record.
 
 import {
+  messageCreditBytes,
   messageFlags,
   messageHeaderBytes,
   messagePartHeaderBytes,
@@ -55,12 +56,13 @@ export class Sender {
   /** False: above the mark, wait for drain. Throws `SESSION_QUEUE_FULL` far above it. */
   send(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): boolean {
     const frameBytes = messageHeaderBytes + payload.length
+    const creditBytes = messageCreditBytes + payload.length
     const writer = this.#writer
     if (
       this.#outbox.isEmpty &&
       !writer.isBlocked &&
       frameBytes <= recordRoom &&
-      frameBytes <= this.credit.available
+      creditBytes <= this.credit.available
     ) {
       const target = writer.begin(frameBytes)
       const body = writeMessageHeader(
@@ -73,7 +75,7 @@ export class Sender {
         payload.length,
       )
       target.set(payload, body)
-      this.credit.use(frameBytes)
+      this.credit.use(creditBytes)
       this.messagesSent += 1
       writer.commit(body + payload.length, 1)
       return true
@@ -131,11 +133,12 @@ export class Sender {
     const writer = this.#writer
     const isFirst = message.offset === 0
     const head = isFirst ? messageHeaderBytes : messagePartHeaderBytes
+    const creditHead = isFirst ? messageCreditBytes : messagePartHeaderBytes
     const rest = message.payload.length - message.offset
     // A small remainder of room is not worth a part of a large message.
     if (writer.roomBytes < Math.min(head + rest, recordRoom / 4)) writer.flush()
     if (writer.isBlocked) return false
-    const bytes = Math.min(rest, writer.roomBytes - head, this.credit.available - head)
+    const bytes = Math.min(rest, writer.roomBytes - head, this.credit.available - creditHead)
     if (bytes < 0 || (bytes === 0 && rest > 0)) return false
     const more = bytes < rest ? messageFlags.more : 0
     const target = writer.begin(head + bytes)
@@ -158,7 +161,7 @@ export class Sender {
         )
     const { payload, offset } = message
     target.set(bytes === payload.length ? payload : payload.subarray(offset, offset + bytes), body)
-    this.credit.use(head + bytes)
+    this.credit.use(creditHead + bytes)
     this.#outbox.advance(message, bytes)
     writer.commit(body + bytes, isFirst ? 1 : 0)
     return true

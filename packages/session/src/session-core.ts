@@ -10,13 +10,15 @@ import {
   encodeFrame,
   type FrameSink,
   frameKinds,
+  messageCreditBytes,
   messageFlags,
   messageHeaderBytes,
+  messagePartHeaderBytes,
   type PacketFault,
   packetFlags,
   readFrames,
   type SettingsFrame,
-  streamHeaderBytes,
+  streamCreditBytes,
 } from '@myelin/wire'
 import { decodeAlert } from './alert.ts'
 import type { Connection, Phase } from './connection.ts'
@@ -26,7 +28,9 @@ import { type Heartbeat, heartbeat } from './heartbeat.ts'
 import { IncomingMessage, type MessageKind, type MessageOwner } from './incoming.ts'
 import {
   controlBacklogBytesMax,
+  partCopiedBytesMax,
   recordBytesMax,
+  retainedWindowsMax,
   streamsMax,
   streamWindowBytes,
   typeNameBytesMax,
@@ -39,6 +43,7 @@ import { RecordOpener, RecordSealer, tagBytes } from './record-cipher.ts'
 import { RecordWriter } from './record-writer.ts'
 import { decodeFailure, encodeFailure } from './request-failure.ts'
 import { type RequestOptions, Requests } from './requests.ts'
+import { type Lease, Retention } from './retention.ts'
 import { Sender } from './sender.ts'
 import type { SendOptions, Session, SessionStats } from './session.ts'
 import type { SessionEnvironment, SessionHandlers } from './session-options.ts'
@@ -71,6 +76,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   readonly #types: TypeNames
   readonly #sender: Sender
   readonly #receiver: Receiver
+  readonly #retention: Retention
   readonly #requests: Requests
   readonly #streams: StreamTable
   readonly #pings: Pings
@@ -134,6 +140,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       messageBytesMax,
       announce: (limit) => this.control(encodeFrame.maxData(limit)),
     })
+    this.#retention = new Retention(retainedWindowsMax * dataWindowBytes)
     this.#requests = new Requests(clock)
     this.#pings = new Pings(clock)
     this.#lastHeardMs = clock.monotonicMs()
@@ -274,7 +281,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.#fail(error.code)
   }
 
-  releaseMessage(costBytes: number): void {
+  releaseMessage(costBytes: number, lease: Lease | undefined): void {
+    if (lease !== undefined) this.#retention.give(lease)
     this.releaseData(costBytes)
   }
 
@@ -361,6 +369,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       this.#fail('SESSION_PROTOCOL', 'settings come first')
       return
     }
+    this.#retention.begin(record.length)
     const fault = readFrames(record, this)
     if (fault !== undefined) this.#fail('SESSION_PROTOCOL', fault)
     else if (this.#isKeyUpdateDue) this.#updateKey()
@@ -409,8 +418,9 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       return undefined
     }
     const result = decompress(compression, opened, { outputBytesMax: recordBytesMax })
-    if (result.ok) return result.value
-    this.#fail('SESSION_PROTOCOL', result.fault)
+    if (!result.ok) this.#fail('SESSION_PROTOCOL', result.fault)
+    else if (isOneMessage(result.value)) return result.value
+    else this.#fail('SESSION_PROTOCOL', 'compressed although it is not one message')
     return undefined
   }
 
@@ -428,10 +438,10 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       this.#check(this.#receiver.firstPart(flags, typeId, id, timestamp, payload))
       return
     }
-    const costBytes = messageHeaderBytes + payload.length
+    const costBytes = messageCreditBytes + payload.length
     const violation = this.#receiver.whole(payload, costBytes)
     if (violation !== undefined) this.#fail(violation)
-    else this.#deliver(flags, typeId, id, timestamp, payload, costBytes)
+    else this.#deliver(flags, typeId, id, timestamp, payload, costBytes, true)
   }
 
   messagePartReceived(flags: number, id: number, payload: Uint8Array): void {
@@ -441,19 +451,25 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       this.#fail(whole)
     } else if (whole !== undefined) {
       const { typeId, timestamp, costBytes } = whole
-      this.#deliver(whole.flags, typeId, id, timestamp, whole.payload, costBytes)
+      this.#deliver(whole.flags, typeId, id, timestamp, whole.payload, costBytes, false)
     }
   }
 
   streamReceived(flags: number, typeId: number, streamId: number, payload: Uint8Array): void {
     if (this.#state === 'closed') return
-    if (!this.#receiver.receive(streamHeaderBytes + payload.length)) {
+    if (payload.length === 0 && flags === 0) {
+      this.#fail('SESSION_PROTOCOL', 'a stream frame that says nothing')
+      return
+    }
+    if (!this.#receiver.receive(streamCreditBytes + payload.length)) {
       this.#fail('SESSION_FLOW_CONTROL')
       return
     }
-    // A chunk costs its header too until it is taken: many short ones are no way round the window.
-    if (payload.length === 0) this.#receiver.release(streamHeaderBytes)
-    this.#check(this.#streams.data(flags, typeId, streamId, payload))
+    // A chunk costs its object too until it is taken: many short ones are no way round the window.
+    if (payload.length === 0) this.#receiver.release(streamCreditBytes)
+    // A short chunk may wait long, and must not keep the whole record alive that it came in.
+    const chunk = payload.length < partCopiedBytesMax ? payload.slice() : payload
+    this.#check(this.#streams.data(flags, typeId, streamId, chunk))
   }
 
   streamResetReceived(streamId: number, code: number): void {
@@ -536,6 +552,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     timestamp: number,
     payload: Uint8Array,
     costBytes: number,
+    isView: boolean,
   ): void {
     const type = this.#types.nameOf(typeId)
     if (type === undefined) {
@@ -547,7 +564,18 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       (flags & messageFlags.priorityMask) >> messageFlags.priorityShift
     ] as Priority
     const sentMs = this.#epochMs + timestamp
-    const message = new IncomingMessage(this, kind, type, id, priority, sentMs, payload, costBytes)
+    const isCopied = isView && this.#retention.mustCopy(payload.length)
+    const message = new IncomingMessage(
+      this,
+      kind,
+      type,
+      id,
+      priority,
+      sentMs,
+      isCopied ? payload.slice() : payload,
+      costBytes,
+      isView && !isCopied ? this.#retention.take() : undefined,
+    )
     if (kind !== 'response') {
       this.#handlers.message(message, this)
       return
@@ -579,8 +607,9 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
 
   /** The last bytes get their time, whatever the peer does. */
   #lingerThenDestroy(): void {
-    const { clock, closeTimeoutMs } = this.#environment
-    clock.setTimer(closeTimeoutMs, () => this.#connection.stream.destroy())
+    const { ended, refused } = this.#environment
+    const lingering = this.#isConfirmed ? ended : refused
+    lingering.add(this.#connection.stream)
   }
 
   /** The session is over, whoever ended it: nothing is delivered after this. */
@@ -648,6 +677,19 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       tick: () => this.#writer.rekeyIfOld(),
     })
   }
+}
+
+/**
+ * Only a record of one message is compressed. It costs credit for what it unpacks to, so that a few bytes on the wire
+ * cannot cause work and memory without end.
+ */
+function isOneMessage(record: Uint8Array): boolean {
+  const [kind = frameKinds.padding] = record
+  const isPart = kind === frameKinds.messagePart
+  const head = isPart ? messagePartHeaderBytes : messageHeaderBytes
+  if ((kind !== frameKinds.message && !isPart) || record.length < head) return false
+  const { buffer, byteOffset } = record
+  return head + new DataView(buffer, byteOffset).getUint32(head - 4) === record.length
 }
 
 /** The first frame is the settings, or the close frame of a peer that refuses us. */

@@ -8,6 +8,7 @@ import { builtInTypes } from '@myelin/wire'
 import type { SessionError, SessionErrorCode } from './errors.ts'
 import type { IncomingMessage } from './incoming.ts'
 import * as limits from './limits.ts'
+import { Lingering } from './lingering.ts'
 import { type Abilities, defaultAbilities } from './negotiation.ts'
 import { NonceCache } from './nonce-cache.ts'
 import { RecordBuffers } from './record-buffers.ts'
@@ -50,6 +51,9 @@ export interface SessionEnvironment {
   readonly heartbeatIntervalMs: number
   readonly heartbeatMissesMax: number
   readonly closeTimeoutMs: number
+  /** Connections of strangers that were refused, and those of peers whose session has ended. */
+  readonly refused: Lingering
+  readonly ended: Lingering
   readonly compressionThresholdBytes: number
   readonly messageBytesMax: number
   readonly dataWindowBytes: number
@@ -66,6 +70,7 @@ type Required = 'clock' | 'random' | 'keys' | 'record' | 'authorize'
 export function sessionEnvironment(
   parts: Pick<SessionEnvironment, Required> & Partial<SessionEnvironment>,
 ): SessionEnvironment {
+  const { clock, closeTimeoutMs: lingerMs = limits.closeTimeoutMs } = parts
   return {
     logger: silentLogger,
     abilities: defaultAbilities,
@@ -77,7 +82,9 @@ export function sessionEnvironment(
     handshakeTimeoutMs: limits.handshakeTimeoutMs,
     heartbeatIntervalMs: limits.heartbeatIntervalMs,
     heartbeatMissesMax: limits.heartbeatMissesMax,
-    closeTimeoutMs: limits.closeTimeoutMs,
+    closeTimeoutMs: lingerMs,
+    refused: new Lingering({ clock, lingerMs, streamsMax: limits.refusedLingeringMax }),
+    ended: new Lingering({ clock, lingerMs, streamsMax: limits.endedLingeringMax }),
     compressionThresholdBytes: 512,
     messageBytesMax: limits.messageBytesMax,
     dataWindowBytes: limits.dataWindowBytes,
@@ -115,5 +122,10 @@ export interface DialSessionOptions {
 
 export interface AcceptSessionOptions {
   readonly handlers: SessionHandlers
+  /** Ends the attempt at once. Where its reason is a `SessionError`, the caller is told that first. */
   readonly signal?: AbortSignal | undefined
+  /** Asked when the first message is there, before any key is derived from it: a code refuses the caller. */
+  readonly greeted?: (() => SessionErrorCode | undefined) | undefined
+  /** The caller has proved who it is and may come in. */
+  readonly admitted?: (() => void) | undefined
 }

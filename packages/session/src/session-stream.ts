@@ -118,11 +118,14 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
 
   /** Asks the peer to stop sending; what arrives from now on is dropped. */
   stop(code = 0): void {
-    if (this.#isReceiveDone) return
-    this.#host.sendStop(this, code)
-    this.#isStopped = true
+    const isReceiving = !this.#isReceiveDone
+    if (isReceiving) {
+      this.#host.sendStop(this, code)
+      this.#isStopped = true
+    }
+    // Also behind the end: what nobody will read must not keep the session's credit.
     void this.#inbox.return()
-    this.#finishReceiving()
+    if (isReceiving) this.#finishReceiving()
   }
 
   /** Resolves when both directions are over; rejects when the stream or its session failed. */

@@ -1,7 +1,13 @@
 // The streams of a session: opening, routing of frames, fair sending. Even ids belong to the session's
 // initiator, odd ones to its responder; ids only rise, so one number tells whether a stream is over or new.
 
-import { encodeFrame, streamFlags, streamHeaderBytes, writeStreamHeader } from '@myelin/wire'
+import {
+  encodeFrame,
+  streamCreditBytes,
+  streamFlags,
+  streamHeaderBytes,
+  writeStreamHeader,
+} from '@myelin/wire'
 import type { SendCredit } from './credit.ts'
 import { SessionError, type SessionErrorCode } from './errors.ts'
 import { streamsMax } from './limits.ts'
@@ -144,7 +150,7 @@ export class StreamTable implements StreamHost {
 
   taken(stream: SessionStream, bytes: number, streamLimit: number): void {
     if (streamLimit > 0) this.#session.control(encodeFrame.maxStreamData(stream.id, streamLimit))
-    if (bytes > 0) this.#session.releaseData(streamHeaderBytes + bytes)
+    if (bytes > 0) this.#session.releaseData(streamCreditBytes + bytes)
   }
 
   sendReset(stream: SessionStream, code: number): void {
@@ -181,11 +187,11 @@ export class StreamTable implements StreamHost {
     const room = Math.min(writer.roomBytes, recordRoom) - streamHeaderBytes
     const bytes = Math.max(
       0,
-      Math.min(stream.sendableBytes, room, credit.available - streamHeaderBytes),
+      Math.min(stream.sendableBytes, room, credit.available - streamCreditBytes),
     )
     const isLast = stream.isFinishing && bytes === stream.queuedBytes
     if (bytes === 0 && !stream.isOpening && !isLast) return false
-    if (credit.available < streamHeaderBytes) return false
+    if (credit.available < streamCreditBytes) return false
     const flags = (stream.isOpening ? streamFlags.open : 0) | (isLast ? streamFlags.fin : 0)
     const target = writer.begin(streamHeaderBytes + bytes)
     const body = writeStreamHeader(
@@ -196,7 +202,7 @@ export class StreamTable implements StreamHost {
     )
     stream.takeOutput(target, body, bytes)
     stream.isOpening = false
-    credit.use(streamHeaderBytes + bytes)
+    credit.use(streamCreditBytes + bytes)
     writer.commit(body + bytes, 0)
     if (stream.stopCodeDue !== undefined) {
       this.#session.control(encodeFrame.streamStop(stream.id, stream.stopCodeDue))
@@ -224,7 +230,7 @@ export class StreamTable implements StreamHost {
   #lateData(id: number, payload: Uint8Array): SessionErrorCode | undefined {
     const fault = this.#knownOrOver(id)
     if (fault === undefined && payload.length > 0)
-      this.#session.releaseData(streamHeaderBytes + payload.length)
+      this.#session.releaseData(streamCreditBytes + payload.length)
     return fault
   }
 

@@ -34,7 +34,10 @@ export interface Scene {
 const requestTimeoutMs = 60_000
 const streamsMax = 4
 
-export async function runCommands(scene: Scene, commands: Iterable<Command>): Promise<void> {
+export async function runCommands(
+  scene: Scene,
+  commands: Iterable<fc.AsyncCommand<object, Scene>>,
+): Promise<void> {
   await fc.asyncModelRun(() => ({ model: {}, real: scene }), commands)
   // The end of every run: whatever state it left, all that is promised comes true.
   await settleAll(scene)

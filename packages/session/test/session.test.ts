@@ -87,7 +87,7 @@ test('closing tells the peer why and fails what waits', async () => {
 })
 
 test('what was posted before a close arrives', async () => {
-  const [alice, bob] = [party(), party()]
+  const [alice, bob] = [party({ closeTimeoutMs: 60_000 }), party()]
   const { near } = await connect(alice, bob)
   for (let i = 0; i < 100; i += 1) near.post('data', new Uint8Array(100_000))
   await near.close()

@@ -22,6 +22,15 @@ export const pipePathCharsMax = 256
 /** A socket's `write` says false from this many unsent bytes on. */
 export const socketHighWaterBytes = 256 * kib
 
+/**
+ * Milliseconds that the receiver of one stream takes before all others have had their turn. Node reads up to 2 MiB
+ * from one socket in a row, which is a long time where each byte costs work.
+ */
+export const streamTurnMsMax = 2
+
+/** A dropped connection is logged at most this often, in milliseconds: an attacker chooses how many there are. */
+export const dropLoggedMs = 1_000
+
 /** A memory stream's `write` says false from this many unread bytes on, and drains at the second mark. */
 export const memoryHighWaterBytes = mib
 export const memoryLowWaterBytes = memoryHighWaterBytes / 2

@@ -9,6 +9,7 @@
 import type { Socket } from 'node:net'
 import { emptyBytes } from '@myelin/base'
 import { attachedTwiceError, transportErrorOf } from './errors.ts'
+import { streamTurnMsMax } from './limits.ts'
 import type { ByteStream, ByteStreamHandlers } from './ports.ts'
 
 export interface NetStreamNames {
@@ -33,6 +34,9 @@ export class NetStream implements ByteStream {
   #isClosedTold = false
   #missedDrain = false
   #isPaused = false
+  /** What the receiver has taken of this turn, and whether the stream waits for the next. */
+  #turnMs = 0
+  #isTurnOver = false
 
   /** Takes the socket over: from here on no error of it is unhandled. */
   constructor(socket: Socket, names: NetStreamNames) {
@@ -49,6 +53,11 @@ export class NetStream implements ByteStream {
 
   get bufferedBytes(): number {
     return this.#socket.destroyed ? 0 : this.#socket.writableLength
+  }
+
+  /** Node counts a write that is still under way; a destroyed socket may have dropped one unfinished. */
+  get isHandedOver(): boolean {
+    return !this.#socket.destroyed && this.#socket.writableLength === 0
   }
 
   attach(handlers: ByteStreamHandlers): void {
@@ -80,7 +89,7 @@ export class NetStream implements ByteStream {
   resume(): void {
     this.#isPaused = false
     // Before `attach` there is nobody to give the bytes to: a flowing socket would lose them.
-    if (this.#handlers !== undefined) this.#socket.resume()
+    if (this.#handlers !== undefined && !this.#isTurnOver) this.#socket.resume()
   }
 
   end(): void {
@@ -97,7 +106,20 @@ export class NetStream implements ByteStream {
 
   readonly #onData = (chunk: Uint8Array): void => {
     // Node goes on to emit what it has read already after a destroy from within a handler.
-    if (!this.#isDestroyed) this.#handlers?.data(chunk)
+    if (this.#isDestroyed) return
+    const beganMs = performance.now()
+    this.#handlers?.data(chunk)
+    this.#turnMs += performance.now() - beganMs
+    if (this.#turnMs < streamTurnMsMax || this.#isTurnOver) return
+    this.#isTurnOver = true
+    this.#socket.pause()
+    setImmediate(this.#takeTurn)
+  }
+
+  readonly #takeTurn = (): void => {
+    this.#turnMs = 0
+    this.#isTurnOver = false
+    if (!this.#isPaused && !this.#isDestroyed) this.#socket.resume()
   }
 
   readonly #onDrain = (): void => {

@@ -26,6 +26,11 @@ export interface ByteStream {
   readonly channelBinding?: Uint8Array
   /** Bytes accepted by `write` and not yet handed to the operating system. */
   readonly bufferedBytes: number
+  /**
+   * The system has copied all that was written, so a writer that alone holds its bytes may reuse or release
+   * them. Absent where the bytes themselves travel to the peer.
+   */
+  readonly isHandedOver?: boolean
   /** Sets the callbacks, once, and lets bytes flow. Nothing is lost before. */
   attach(handlers: ByteStreamHandlers): void
   /**

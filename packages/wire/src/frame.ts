@@ -52,6 +52,12 @@ export const streamFlags = { open: 0x01, fin: 0x02 } as const
 export const messageHeaderBytes = 16
 export const messagePartHeaderBytes = 12
 export const streamHeaderBytes = 12
+/**
+ * What a message and a stream frame count against flow control beside their payload: more than their headers,
+ * because holding them costs the receiver objects, however short they are.
+ */
+export const messageCreditBytes = 64
+export const streamCreditBytes = 64
 /** Close reasons and type names carry a one-byte length. */
 export const frameTextBytesMax = 255
 

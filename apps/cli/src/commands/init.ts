@@ -47,7 +47,7 @@ export const init = defineCommand({
   examples: [
     'myelin init',
     'myelin init --name alice --listen /ip4/127.0.0.1/tcp/4001',
-    'MYELIN_PASSPHRASE=… myelin init --home ~/.myelin --config agent.toml',
+    'myelin init --home ~/.myelin --config agent.toml',
   ],
   run: async ({ options, output, environment }) => {
     const { home = homeByDefault, config = fileByDefault } = options
