@@ -62,7 +62,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     feature: 'Compile-time protocol guarantees, strong typing',
     status: 'done',
   },
-  R010: { document: '000', component: 'principles', feature: 'Memory safety', status: 'planned' },
+  R010: { document: '000', component: 'principles', feature: 'Memory safety', status: 'done' },
   R011: {
     document: '000',
     component: 'principles',
@@ -214,7 +214,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'discovery',
     feature: 'Static configuration',
-    status: 'planned',
+    status: 'done',
   },
   R041: {
     document: '000',
@@ -527,7 +527,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'testing',
     feature: 'Serialization, state machine verification, error handling',
-    status: 'planned',
+    status: 'done',
   },
   R102: {
     document: '000',
@@ -545,7 +545,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'testing',
     feature: 'Parser fuzzing, protocol security analysis',
-    status: 'planned',
+    status: 'done',
   },
   R105: {
     document: '000',
@@ -648,7 +648,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '001',
     component: 'principles',
     feature: 'Observable: structured logging',
-    status: 'planned',
+    status: 'done',
   },
   R123: { document: '001', component: 'transport/tls', feature: 'TLS 1.2/1.3', status: 'planned' },
   R124: { document: '001', component: 'transport/tls', feature: 'mTLS', status: 'planned' },
@@ -766,7 +766,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '001',
     component: 'service/client',
     feature: 'Automatic keepalive, request-response, timeouts, graceful shutdown',
-    status: 'planned',
+    status: 'done',
   },
   R144: {
     document: '001',
