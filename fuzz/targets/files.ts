@@ -77,7 +77,7 @@ function configurationTarget(
     }),
     samples: () => texts(...samples),
     tokens: texts(...tokens, ...names, '\u0000', '\ufeff', '__proto__'),
-    cost: 4,
+    cost: format === 'yaml' ? 10 : 4,
     decode: (input) => {
       const parsed = parse(input)
       if (!parsed.ok) {
@@ -119,6 +119,8 @@ const address: FuzzTarget = {
     ],
     ...['/ip6zone/', '/onion3/', '/certhash/', '/garlic64/', '/http-path/', '/ipcidr/', '/quic-v1'],
     ...['::', '%2F', '%', '%00', '127.0.0.1', '0x7f.1', '65536', '//'],
+    // Peer ids as CIDs, in other bases, and of RSA keys.
+    ...['/p2p/b', '/p2p/z', '/ipfs/f', 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N'],
   ),
   decode: (input) => {
     const text = Buffer.from(input).toString()

@@ -4,6 +4,7 @@ import type { FuzzTarget } from '@myelin/testkit'
 import { fileTargets } from './files.ts'
 import { handshakeTargets } from './handshakes.ts'
 import { identityTargets } from './identities.ts'
+import { keyTargets } from './keys.ts'
 import { packetTargets } from './packets.ts'
 import { payloadTargets } from './payloads.ts'
 import { sessionTargets } from './sessions.ts'
@@ -12,6 +13,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...packetTargets,
   ...payloadTargets,
   ...identityTargets,
+  ...keyTargets,
   ...fileTargets,
   ...handshakeTargets,
   ...sessionTargets,

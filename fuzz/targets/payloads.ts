@@ -40,6 +40,9 @@ const values: readonly unknown[] = [
   },
 ]
 
+/** The first bytes of all kinds of value but those of one byte. */
+const heads = Array.from({ length: 0x20 }, (_, i) => Uint8Array.of(0xc0 + i))
+
 const msgpack: FuzzTarget = {
   name: 'msgpack',
   // A byte of input is at most one value: an empty array of some ten words.
@@ -51,7 +54,7 @@ const msgpack: FuzzTarget = {
     Uint8Array.of(0xc7, 12, 0xff),
     Uint8Array.of(0xd6, 0xff),
     Uint8Array.of(0xdf, 0, 0, 0, 1),
-    Uint8Array.of(0xc1),
+    ...heads,
   ),
   decode: (input) => {
     const decoded = decodeMsgpack(input)
@@ -116,6 +119,7 @@ function typeTarget(name: BuiltInName): FuzzTarget {
       encodeMsgpack(-1),
       encodeMsgpack([]),
       encodeMsgpack({}),
+      ...heads,
     ),
     decode: (input) => {
       const decoded = type.decode(input)

@@ -1,11 +1,10 @@
-// A whole session as responder, fed by a rogue that completed the handshake. The input is a script of what it
-// then says, piece by piece: kind(1) · length(u16) · bytes; the kind's top bit has the piece arrive in chunks.
-// The handshake is recorded once; with clock and randomness fixed, every new session accepts the recording and
-// has the same keys.
+// A whole session as responder, in two ways. As a stranger finds it: any bytes from the first one on. And fed by
+// a rogue that completed the handshake: the input is a script of what it then says, piece by piece: kind(1) ·
+// length(u16) · bytes; the kind's top bit has the piece arrive in chunks. The handshake is recorded once; with
+// clock and randomness fixed, every new session accepts the recording and has the same keys.
 
 import assert from 'node:assert/strict'
-import { type Clock, concatBytes, emptyBytes, kib, mib, type Timer, utf8Encode } from '@myelin/base'
-import { aead, hkdfExpand } from '@myelin/crypto'
+import { type Clock, concatBytes, emptyBytes, kib, mib } from '@myelin/base'
 import { AgentKeys, createPeerRecord } from '@myelin/identity'
 import {
   acceptSession,
@@ -13,28 +12,27 @@ import {
   beginHandshake,
   type Established,
   type HandshakeContext,
-  type IncomingMessage,
   type Session,
   type SessionEnvironment,
   SessionError,
-  type SessionHandlers,
-  type SessionStream,
   sessionEnvironment,
 } from '@myelin/session'
 import { type FuzzTarget, SeededRandom } from '@myelin/testkit'
-import type { ByteStream, ByteStreamHandlers } from '@myelin/transport'
-import {
-  compress,
-  encodePacket,
-  messageHeaderBytes,
-  packetFlags,
-  writeMessageHeader,
-  writePacketHeader,
-} from '@myelin/wire'
-import { boundsWith, hashOf } from './bounds.ts'
+import { encodePacket, messageHeaderBytes, writeMessageHeader } from '@myelin/wire'
+import { boundsWith } from './bounds.ts'
 import { frameTokens, sampleFrames, sampleSettings } from './packets.ts'
+import {
+  inChunks,
+  nowMs,
+  piece,
+  pieceKinds,
+  piecesOf,
+  RogueSealer,
+  ScriptedStream,
+  StillClock,
+  Witness,
+} from './rogue-session.ts'
 
-const nowMs = 1_700_000_000_000
 const closeTimeoutMs = 200
 const alice = AgentKeys.generate(new SeededRandom('alice of the sessions'))
 const bob = AgentKeys.generate(new SeededRandom('bob of the sessions'))
@@ -45,225 +43,8 @@ function recordOf(keys: AgentKeys) {
 const aliceRecord = recordOf(alice)
 const bobRecord = recordOf(bob)
 
-/** How a piece of the script becomes bytes on the stream. */
-const pieceKinds = {
-  /** A record as it should be. */
-  sealed: 0,
-  /** Said to be compressed, which its bytes may or may not be. */
-  markedCompressed: 1,
-  compressed: 2,
-  /** Not sealed, not even a packet. */
-  raw: 3,
-  /** A packet without seal. */
-  clear: 4,
-  /** The last record of its key. */
-  keyUpdate: 5,
-  damaged: 6,
-} as const
-
-function piece(kind: number, bytes: Uint8Array): Uint8Array {
-  return concatBytes(Uint8Array.of(kind, bytes.length >> 8, bytes.length), bytes)
-}
-
-const inChunks = 0x80
 /** Neither a divisor of anything here nor as long as a small record. */
 const chunkBytes = 1_021
-
-interface Piece {
-  readonly kind: number
-  readonly isInChunks: boolean
-  readonly bytes: Uint8Array
-}
-
-function* piecesOf(input: Uint8Array): Generator<Piece> {
-  for (let at = 0; at + 3 <= input.length; ) {
-    const head = input[at] as number
-    const length = ((input[at + 1] as number) << 8) | (input[at + 2] as number)
-    const bytes = input.slice(at + 3, at + 3 + length)
-    yield { kind: (head & 0x7f) % 7, isInChunks: (head & inChunks) !== 0, bytes }
-    at += 3 + length
-  }
-}
-
-/** The sender's side of protocol specification §4 and §5, written from it and not from the session's own. */
-class RogueSealer {
-  #secret: Uint8Array
-  #counter = 0
-
-  constructor(secret: Uint8Array) {
-    this.#secret = secret
-  }
-
-  seal(plaintext: Uint8Array, flags: number): Uint8Array {
-    const expand = (label: string, length: number) =>
-      hkdfExpand('sha256', this.#secret, utf8Encode(label), length)
-    const nonce = expand('myelin iv', 12)
-    nonce[11] = (nonce[11] as number) ^ this.#counter
-    this.#counter += 1
-    const header = new Uint8Array(10)
-    writePacketHeader(header, 0, packetFlags.encrypted | flags, plaintext.length + 16)
-    const sealed = aead('chacha20-poly1305').seal(
-      expand('myelin key', 32),
-      nonce,
-      plaintext,
-      header,
-    )
-    return concatBytes(header, sealed)
-  }
-
-  update(): void {
-    this.#secret = hkdfExpand('sha256', this.#secret, utf8Encode('myelin key update'), 32)
-    this.#counter = 0
-  }
-
-  bytesOf({ kind, bytes }: Piece): Uint8Array {
-    if (kind === pieceKinds.raw) return bytes
-    if (kind === pieceKinds.clear) return encodePacket(0, bytes)
-    if (kind === pieceKinds.markedCompressed) return this.seal(bytes, packetFlags.compressed)
-    if (kind === pieceKinds.compressed) {
-      const packed = compress('lz4', bytes, { thresholdBytes: 0 })
-      return packed === undefined ? this.seal(bytes, 0) : this.seal(packed, packetFlags.compressed)
-    }
-    const sealed = this.seal(bytes, 0)
-    if (kind === pieceKinds.keyUpdate) this.update()
-    if (kind === pieceKinds.damaged) sealed[sealed.length - 1] = (sealed.at(-1) as number) ^ 1
-    return sealed
-  }
-}
-
-/** Time stands still; what is set is remembered, so that a timer left behind shows. */
-class StillClock implements Clock {
-  readonly pending = new Set<{ delayMs: number; callback: () => void }>()
-
-  wallMs(): number {
-    return nowMs
-  }
-  monotonicMs(): number {
-    return 0
-  }
-  setTimer(delayMs: number, callback: () => void): Timer {
-    const entry = { delayMs, callback }
-    this.pending.add(entry)
-    return { cancel: () => void this.pending.delete(entry) }
-  }
-  defer(callback: () => void): void {
-    queueMicrotask(callback)
-  }
-}
-
-/** The session's end of a byte stream; the script is the other end and throws away what it hears. */
-class ScriptedStream implements ByteStream {
-  readonly kind = 'stream' as const
-  readonly transport = 'script'
-  readonly localAddress = '/memory/here'
-  readonly remoteAddress = '/memory/there'
-  readonly bufferedBytes = 0
-  writtenBytes = 0
-  isDestroyed = false
-  isEnded = false
-  #handlers: ByteStreamHandlers | undefined
-
-  attach(handlers: ByteStreamHandlers): void {
-    this.#handlers = handlers
-  }
-  write(bytes: Uint8Array): boolean {
-    this.writtenBytes += bytes.length
-    return true
-  }
-  cork(): void {}
-  uncork(): void {}
-  pause(): void {}
-  resume(): void {}
-  end(): void {
-    this.isEnded = true
-  }
-  destroy(): void {
-    this.isDestroyed = true
-  }
-
-  /** The memory of what is said belongs to the session, as that of any stream. */
-  say(bytes: Uint8Array, chunkLength = bytes.length): void {
-    for (let at = 0; at < bytes.length && !this.isDestroyed; at += chunkLength)
-      this.#handlers?.data(bytes.slice(at, at + chunkLength))
-  }
-  hangUp(): void {
-    if (!this.isDestroyed) this.#handlers?.end()
-    this.#handlers?.closed()
-  }
-}
-
-/** The program over the session: answers, holds back, reads and stops streams, and writes down what it is told. */
-class Witness implements SessionHandlers {
-  readonly events: string[] = []
-  readonly violations: string[] = []
-  /** What was delivered, and what it was when it was. */
-  readonly #kept: { readonly bytes: Uint8Array; readonly hash: number }[] = []
-  heard = 0
-
-  opened(session: Session): void {
-    this.#note('opened')
-    if (!session.isOpen) this.violations.push('opened after its end')
-    this.#try(() => session.post('data', new Uint8Array(40)))
-    session.request('echo', new Uint8Array(4)).catch(() => {})
-    session.ping().catch(() => {})
-  }
-  message(message: IncomingMessage): void {
-    this.#note('message')
-    this.#keep(message.payload)
-    if (message.kind === 'request') {
-      if (message.id % 2 === 0) this.#try(() => message.reply(message.payload))
-      else message.fail(1, 'no')
-    }
-    if (message.id % 4 !== 3) message.release()
-  }
-  stream(stream: SessionStream): void {
-    this.#note('stream')
-    void this.#use(stream).catch((error: unknown) => {
-      if (!(error instanceof SessionError)) this.violations.push(`a stream threw ${error}`)
-    })
-  }
-  closed(error: SessionError): void {
-    this.#note('closed')
-    if (!(error instanceof SessionError)) this.violations.push(`closed with ${error}`)
-  }
-
-  /** The peer may take no message of that size: that is for the sender to know. */
-  #try(send: () => unknown): void {
-    try {
-      send()
-    } catch (error) {
-      const isKnown = error instanceof SessionError && error.code === 'SESSION_MESSAGE_TOO_LARGE'
-      if (!isKnown) this.violations.push(`sending threw ${error}`)
-    }
-  }
-
-  /** A payload may be kept: nothing that arrives later may show in it. */
-  checkKept(): void {
-    if (this.#kept.some(({ bytes, hash }) => hashOf(bytes) !== hash))
-      this.violations.push('a payload changed after its delivery')
-  }
-
-  #keep(bytes: Uint8Array): void {
-    this.heard += bytes.length
-    this.#kept.push({ bytes, hash: hashOf(bytes) })
-  }
-
-  #note(event: string): void {
-    if (this.events.includes('closed')) this.violations.push(`${event} after closed`)
-    if (event !== 'opened' && !this.events.includes('opened'))
-      this.violations.push(`${event} before opened`)
-    this.events.push(event)
-  }
-
-  async #use(stream: SessionStream): Promise<void> {
-    stream.write(new Uint8Array(10))
-    if (stream.id % 8 === 2) stream.stop(3)
-    if (stream.id % 8 === 4) stream.reset(4)
-    stream.closed().catch(() => {})
-    for await (const chunk of stream) this.#keep(chunk)
-    stream.finish()
-  }
-}
 
 function environmentOf(clock: Clock): SessionEnvironment {
   return sessionEnvironment({
@@ -312,20 +93,66 @@ function recordHandshake(): Recording {
 
 const recording = recordHandshake()
 
-async function play(input: Uint8Array): Promise<number | undefined> {
-  const clock = new StillClock()
-  const stream = new ScriptedStream()
-  const witness = new Witness()
-  const accepting = acceptSession(stream, environmentOf(clock), { handlers: witness })
-  let outcome: unknown
-  accepting.then(
+interface Stage {
+  readonly clock: StillClock
+  readonly stream: ScriptedStream
+  readonly witness: Witness
+  outcome: Session | Error | undefined
+}
+
+function acceptOn(clock: StillClock): Stage {
+  const [stream, witness] = [new ScriptedStream(), new Witness()]
+  const stage: Stage = { clock, stream, witness, outcome: undefined }
+  acceptSession(stream, environmentOf(clock), { handlers: witness }).then(
     (session) => {
-      outcome = session
+      stage.outcome = session
     },
-    (error: unknown) => {
-      outcome = error
+    (error: Error) => {
+      stage.outcome = error
     },
   )
+  return stage
+}
+
+/** Ends the stream, and checks what must hold of every session whatever was said in it. */
+async function checkEnd(
+  { clock, stream, witness, ...stage }: Stage,
+  inputBytes: number,
+): Promise<void> {
+  witness.checkKept()
+  const isOpened = witness.events.includes('opened')
+  assert.equal(
+    witness.events.includes('closed'),
+    isOpened,
+    'closed is told to whom opened was told',
+  )
+  assert.deepEqual(witness.violations, [])
+  const { outcome } = stage
+  assert.ok(outcome !== undefined, 'neither accepted nor refused')
+  if (outcome instanceof Error)
+    assert.ok(outcome instanceof SessionError, `refused with ${outcome}`)
+  const left = [...clock.pending].filter(({ delayMs }) => delayMs !== closeTimeoutMs)
+  assert.deepEqual(left, [], 'a timer is left behind')
+  // The peer's bytes must not buy it many times as many of ours.
+  const bytesMax = 16 * kib + 64 * inputBytes
+  assert.ok(stream.writtenBytes <= bytesMax, `${stream.writtenBytes} bytes written`)
+}
+
+/** What a stranger says from the first byte on. The recording's start is among the samples. */
+async function greet(input: Uint8Array): Promise<number | undefined> {
+  const stage = acceptOn(new StillClock())
+  stage.stream.say(input, 1 + (input.length >> 1))
+  await turn()
+  const isGreeted = stage.stream.writtenBytes > 3 + 10
+  stage.stream.hangUp()
+  await turn()
+  await checkEnd(stage, input.length)
+  return isGreeted ? stage.stream.writtenBytes : undefined
+}
+
+async function play(input: Uint8Array): Promise<number | undefined> {
+  const stage = acceptOn(new StillClock())
+  const { stream } = stage
   stream.say(encodePacket(0, recording.hello))
   stream.say(encodePacket(0, recording.finish))
   const sealer = new RogueSealer(recording.established.secrets.send.slice())
@@ -337,30 +164,13 @@ async function play(input: Uint8Array): Promise<number | undefined> {
     if (pieces % 4 === 0) await turn()
   }
   await turn()
-  const wasOpen =
-    outcome !== undefined && !(outcome instanceof Error) && (outcome as Session).isOpen
-  if (wasOpen) checkHeld(outcome as Session)
+  const session = stage.outcome instanceof Error ? undefined : stage.outcome
+  const isOpen = session?.isOpen === true
+  if (session !== undefined && isOpen) checkHeld(session)
   stream.hangUp()
   await turn()
-  witness.checkKept()
-  const isOpened = witness.events.includes('opened')
-  assert.ok(outcome !== undefined, 'neither accepted nor refused')
-  if (outcome instanceof Error)
-    assert.ok(outcome instanceof SessionError, `refused with ${outcome}`)
-  assert.equal(
-    witness.events.includes('closed'),
-    isOpened,
-    'closed is told to whom opened was told',
-  )
-  assert.deepEqual(witness.violations, [])
-  const left = [...clock.pending].filter(({ delayMs }) => delayMs !== closeTimeoutMs)
-  assert.deepEqual(left, [], 'a timer is left behind')
-  // The peer's bytes must not buy it many times as many of ours.
-  assert.ok(
-    stream.writtenBytes <= 16 * kib + 64 * input.length,
-    `${stream.writtenBytes} bytes written`,
-  )
-  return wasOpen ? witness.heard : undefined
+  await checkEnd(stage, input.length)
+  return isOpen ? stage.witness.heard : undefined
 }
 
 function checkHeld(session: Session): void {
@@ -410,6 +220,19 @@ function largeRecord(): Uint8Array {
 
 export const sessionTargets: readonly FuzzTarget[] = [
   {
+    name: 'session-establish',
+    bounds: boundsWith({ allocatedBytesMax: 2 * mib }),
+    samples: () => {
+      const hello = encodePacket(0, recording.hello)
+      const finish = encodePacket(0, recording.finish)
+      const alert = encodePacket(0, Uint8Array.of(0xff, 0, 30))
+      return [hello, concatBytes(hello, finish), concatBytes(hello, alert), alert]
+    },
+    tokens: [encodePacket(0, Uint8Array.of(0xff, 0, 30)), Uint8Array.of(0xde, 0xad, 0xbe, 0xef, 1)],
+    cost: 40,
+    decode: greet,
+  },
+  {
     name: 'session',
     bounds: boundsWith({
       inputBytesMax: 16 * kib,
@@ -422,7 +245,7 @@ export const sessionTargets: readonly FuzzTarget[] = [
       ...Object.values(pieceKinds).map((kind) => piece(kind, sampleSettings)),
       ...sampleFrames().map((frame) => piece(pieceKinds.sealed, frame)),
     ],
-    cost: 100,
+    cost: 40,
     decode: play,
   },
 ]

@@ -10,15 +10,24 @@ import { type Handler, type Received, TypedReply } from './agent.ts'
 import { FabricError, type FailureCode, failureNumbers, Refusal } from './errors.ts'
 import { handledTypesMax, readerQueueMax } from './limits.ts'
 
+/** Messages and payload bytes that wait for the end of their handler. */
+export interface HeldMax {
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** A stream counts for so many messages, because of what it may have unread. */
+const messagesOfStream = 64
+
 export interface DispatcherParts {
   readonly types: MessageTypes
   readonly log: SecurityLog
   readonly logger: Logger
   /**
-   * Handlers that may run for one peer at once: as many as one full window starts. A peer cannot get more by coming
-   * back in a new session while those of the last one still run.
+   * What the handlers that run for one peer may hold at once: as much as one session can start. A peer gets no more
+   * by coming back in a new session while those of the last one still run.
    */
-  readonly handlersOfPeerMax: number
+  readonly held: HeldMax
 }
 
 /** Words for the peer. What exactly went wrong inside stays inside. */
@@ -52,7 +61,7 @@ export class Dispatcher {
   readonly #handlers = new Map<string, Handler<unknown>>()
   readonly #streamHandlers = new Map<string, StreamHandler>()
   readonly #readers = new Map<string, AsyncQueue<Delivery>>()
-  readonly #runningOf = new Map<AgentId, number>()
+  readonly #heldOf = new Map<AgentId, { messages: number; bytes: number }>()
   #running = 0
   #idle: (() => void) | undefined
 
@@ -152,7 +161,7 @@ export class Dispatcher {
       return
     }
     this.#begin()
-    this.#hold(from)
+    this.#hold(from, messagesOfStream, 0)
     Promise.resolve()
       .then(() => handler(stream, from))
       .catch((error: unknown) => {
@@ -160,7 +169,7 @@ export class Dispatcher {
         stream.reset(failureNumbers.FABRIC_HANDLER_FAILED)
       })
       .finally(() => {
-        this.#letGo(from)
+        this.#hold(from, -messagesOfStream, 0)
         this.#end()
       })
   }
@@ -208,14 +217,15 @@ export class Dispatcher {
     }
     if (result instanceof Promise) {
       const { from } = received
-      this.#hold(from)
+      const { length } = message.payload
+      this.#hold(from, 1, length)
       result.then(
         (value) => {
-          this.#letGo(from)
+          this.#hold(from, -1, -length)
           this.#finish(message, received, value)
         },
         (error) => {
-          this.#letGo(from)
+          this.#hold(from, -1, -length)
           this.#settle(message, received, error)
         },
       )
@@ -287,21 +297,23 @@ export class Dispatcher {
   }
 
   #isBusyWith(agent: AgentId): boolean {
-    const { handlersOfPeerMax } = this.#parts
-    // The sum is looked at first: it spares nearly every message the look-up.
-    if (this.#running < handlersOfPeerMax) return false
-    return (this.#runningOf.get(agent) ?? 0) >= handlersOfPeerMax
+    // Handlers that end at once leave nothing to look up.
+    const held = this.#heldOf.size === 0 ? undefined : this.#heldOf.get(agent)
+    if (held === undefined) return false
+    const { messages, bytes } = this.#parts.held
+    return held.messages >= messages || held.bytes >= bytes
   }
 
   /** A handler that does not end at once is counted on its sender. */
-  #hold(agent: AgentId): void {
-    this.#runningOf.set(agent, (this.#runningOf.get(agent) ?? 0) + 1)
-  }
-
-  #letGo(agent: AgentId): void {
-    const left = (this.#runningOf.get(agent) ?? 1) - 1
-    if (left === 0) this.#runningOf.delete(agent)
-    else this.#runningOf.set(agent, left)
+  #hold(agent: AgentId, messages: number, bytes: number): void {
+    let held = this.#heldOf.get(agent)
+    if (held === undefined) {
+      held = { messages: 0, bytes: 0 }
+      this.#heldOf.set(agent, held)
+    }
+    held.messages += messages
+    held.bytes += bytes
+    if (held.messages === 0) this.#heldOf.delete(agent)
   }
 
   #begin(): void {

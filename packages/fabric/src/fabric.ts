@@ -9,6 +9,7 @@ import {
   acceptSession,
   type Candidate,
   dialSession,
+  priorities,
   RequestFailure,
   type RequestOptions,
   refuseStream,
@@ -91,7 +92,10 @@ export class Fabric implements Agent {
       types: parts.types,
       log: parts.log,
       logger: parts.environment.logger,
-      handlersOfPeerMax: Math.floor(environment.dataWindowBytes / messageCreditBytes),
+      held: {
+        messages: Math.ceil(environment.dataWindowBytes / messageCreditBytes),
+        bytes: environment.dataWindowBytes + priorities.length * environment.messageBytesMax,
+      },
     })
     this.#handlers = {
       message: (message, session) => {

@@ -37,6 +37,8 @@ export class Outbox {
   readonly #queues = priorities.map(() => new BoundedQueue<QueuedMessage>(messagesQueuedMax))
   #bytes = 0
   #count = 0
+  /** Of a priority above normal. */
+  #urgentCount = 0
 
   /** Payload bytes that wait, and a little for each message. */
   get bytes(): number {
@@ -47,18 +49,24 @@ export class Outbox {
     return this.#count === 0
   }
 
+  /** A message of so many bytes could be queued. */
+  hasRoom(payloadBytes: number): boolean {
+    return this.#bytes + payloadBytes + messageCostBytes <= sendQueueBytesMax || this.#count === 0
+  }
+
   /** False: full; the message is not queued. */
   push(message: QueuedMessage, priority: number): boolean {
-    const costBytes = message.payload.length + messageCostBytes
-    if (this.#bytes + costBytes > sendQueueBytesMax && this.#count > 0) return false
+    if (!this.hasRoom(message.payload.length)) return false
     if (!this.#queues[priority]?.push(message)) return false
-    this.#bytes += costBytes
+    this.#bytes += message.payload.length + messageCostBytes
     this.#count += 1
+    if (priority >= priorityNumbers.high) this.#urgentCount += 1
     return true
   }
 
   /** The next message to leave, still queued; only of a priority above normal where `onlyUrgent`. */
   peek(onlyUrgent: boolean): QueuedMessage | undefined {
+    if (onlyUrgent && this.#urgentCount === 0) return undefined
     for (let i = 0; i < (onlyUrgent ? 2 : order.length); i += 1) {
       const message = this.#queues[order[i] as number]?.peek()
       if (message !== undefined) return message
@@ -71,7 +79,9 @@ export class Outbox {
     message.offset += bytes
     this.#bytes -= bytes
     if (message.offset < message.payload.length) return
-    this.#queues[(message.flags >> 4) & 3]?.shift()
+    const priority = (message.flags >> 4) & 3
+    this.#queues[priority]?.shift()
+    if (priority >= priorityNumbers.high) this.#urgentCount -= 1
     this.#bytes -= messageCostBytes
     this.#count -= 1
   }
@@ -80,5 +90,6 @@ export class Outbox {
     for (const queue of this.#queues) queue.clear()
     this.#bytes = 0
     this.#count = 0
+    this.#urgentCount = 0
   }
 }

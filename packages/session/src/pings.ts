@@ -2,10 +2,9 @@
 
 import type { Clock } from '@myelin/base'
 import type { SessionError } from './errors.ts'
+import { pingsMax } from './limits.ts'
 
 const nonceBytes = 8
-/** Pings in flight; the oldest is forgotten beyond, as if its pong were lost. */
-const pingsMax = 64
 
 interface Waiting {
   readonly sentMs: number

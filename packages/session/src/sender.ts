@@ -53,6 +53,11 @@ export class Sender {
     return this.#outbox.isEmpty
   }
 
+  /** False: a message of so many bytes would be refused. */
+  hasRoom(payloadBytes: number): boolean {
+    return this.#outbox.hasRoom(payloadBytes)
+  }
+
   /** False: above the mark, wait for drain. Throws `SESSION_QUEUE_FULL` far above it. */
   send(flags: number, typeId: number, id: number, timestamp: number, payload: Uint8Array): boolean {
     const frameBytes = messageHeaderBytes + payload.length

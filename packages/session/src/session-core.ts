@@ -29,6 +29,7 @@ import { IncomingMessage, type MessageKind, type MessageOwner } from './incoming
 import {
   controlBacklogBytesMax,
   partCopiedBytesMax,
+  pingsMax,
   recordBytesMax,
   retainedWindowsMax,
   streamsMax,
@@ -97,6 +98,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   #lastHeardMs: number
   #peerMessageBytesMax = 0
   #rekeysReceived = 0
+  #pingsInRecord = 0
   /** The record being read ends the peer's key. */
   #isKeyUpdateDue = false
 
@@ -297,8 +299,11 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   /** Never throws: it is the answer where others failed, and the peer decides how much it takes. */
   replyFailure(id: number, code: number, message: string): boolean {
     const flags = messageFlags.response | messageFlags.failure
+    const failure = encodeFailure(code, message)
+    // Asked first: a peer that reads no answer chooses how often, and an error with its trace is dear.
+    if (!this.#sender.hasRoom(failure.length)) return false
     try {
-      return this.#respond(id, 'data', encodeFailure(code, message), flags, 'normal')
+      return this.#respond(id, 'data', failure, flags, 'normal')
     } catch (error) {
       if (error instanceof SessionError) return false
       throw error
@@ -370,6 +375,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       return
     }
     this.#retention.begin(record.length)
+    this.#pingsInRecord = 0
     const fault = readFrames(record, this)
     if (fault !== undefined) this.#fail('SESSION_PROTOCOL', fault)
     else if (this.#isKeyUpdateDue) this.#updateKey()
@@ -528,8 +534,11 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   pingReceived(nonce: Uint8Array): void {
-    // A peer that does not read while it pings gets no more answers than fit the open record.
-    if (!this.#writer.isBlocked) this.control(encodeFrame.pong(nonce))
+    // A peer that does not read while it pings gets no more answers than fit the open record, and one that pings
+    // without end gets few: no correct peer has more under way.
+    this.#pingsInRecord += 1
+    if (this.#writer.isBlocked || this.#pingsInRecord > pingsMax) return
+    this.control(encodeFrame.pong(nonce))
   }
 
   pongReceived(nonce: Uint8Array): void {

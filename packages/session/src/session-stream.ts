@@ -236,6 +236,8 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
     if (this.#failure !== undefined || this.#isOver) return
     this.#failure = error
     this.#dropOutput()
+    // What was cut short is dropped: a reader that takes its time would keep it, session after session.
+    if (!this.#isReceiveDone) while (this.#inbox.size > 0) void this.#inbox.next()
     this.#inbox.close(error)
     for (const waiter of [...this.#drainWaiters.splice(0), ...this.#closeWaiters.splice(0)])
       waiter.reject(error)

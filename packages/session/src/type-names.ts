@@ -9,6 +9,9 @@ export class TypeNames {
   // Made with the first custom type: most sessions have none.
   #ours: Map<string, number> | undefined
   #theirs: Map<number, string> | undefined
+  /** The last name that was looked up: most messages follow one of their own type. */
+  #lastName: string | undefined
+  #lastNumber: number | undefined
 
   constructor(builtIn: ReadonlyMap<string, number>) {
     this.#builtIn = builtIn
@@ -17,7 +20,13 @@ export class TypeNames {
 
   /** The number of a name, or undefined where it must be announced first. */
   numberOf(name: string): number | undefined {
-    return this.#builtIn.get(name) ?? this.#ours?.get(name)
+    if (name === this.#lastName) return this.#lastNumber
+    const number = this.#builtIn.get(name) ?? this.#ours?.get(name)
+    if (number !== undefined) {
+      this.#lastName = name
+      this.#lastNumber = number
+    }
+    return number
   }
 
   /** A new number for a name; undefined: there are too many. */

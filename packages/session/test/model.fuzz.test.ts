@@ -10,7 +10,7 @@ import { byteAt, Model } from './model.ts'
 import { commands, runCommands } from './model-commands.ts'
 import { World } from './model-world.ts'
 
-const runs = 3000
+const runs = 400
 const commandsMax = 100
 
 const options = fc.record({

@@ -84,8 +84,8 @@ test('an input that takes too long each time is found, one that took long once i
     for (const start = performance.now(); performance.now() - start < ms; );
     return undefined
   }
-  const slow = planted((input) => (input.length === 3 ? wait(20) : undefined), {
-    bounds: { ...bounds, msMax: 5 },
+  const slow = planted((input) => (input.length === 3 ? wait(40) : undefined), {
+    bounds: { ...bounds, msMax: 2 },
   })
   const { failures } = await fuzzTarget(slow, { runs: 500, seed: 4 })
   assert.deepEqual(
@@ -95,11 +95,11 @@ test('an input that takes too long each time is found, one that took long once i
   let isFirst = true
   const once = planted(
     () => {
-      const ms = isFirst ? 20 : 0
+      const ms = isFirst ? 40 : 0
       isFirst = false
       return wait(ms)
     },
-    { bounds: { ...bounds, msMax: 5 } },
+    { bounds: { ...bounds, msMax: 2 } },
   )
   assert.equal((await judge(once, sample)).failure, undefined)
 })

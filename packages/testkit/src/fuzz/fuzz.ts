@@ -42,21 +42,26 @@ export async function fuzzTarget(target: FuzzTarget, options: FuzzOptions): Prom
   for (const sample of samples) await tally.run(sample)
   const samplesAccepted = tally.accepted
   const random = new SeededRandom(`${options.seed}/${target.name}`)
-  const systematic = systematicCount(samples)
-  const walk = Math.min(systematic, Math.floor(options.runs * systematicShare))
-  // Evenly spread where there are more than runs; from a random start, so that seeds differ.
-  const start = random.between(0, Math.max(0, systematic - 1))
-  for (let i = 0; i < walk && !tally.isOver; i += 1) {
-    const index = (start + Math.floor((i * systematic) / walk)) % systematic
-    const judging = tally.run(systematicInput(samples, index))
-    if (judging !== undefined) await judging
-  }
+  // Each sample has the same share, so that a long one with much filler does not take it all.
+  const share = Math.floor((options.runs * systematicShare) / samples.length)
+  for (const sample of samples) await walk(tally, sample, share, random.fraction())
   const { mutate } = mutator(random, { tokens: target.tokens ?? [], ...target.bounds })
   while (!tally.isOver) {
     const judging = tally.run(mutate(samples))
     if (judging !== undefined) await judging
   }
   return tally.report(samples.length, samplesAccepted)
+}
+
+/** Spread evenly over the sample where it is longer than the share; from `start`, so that seeds differ. */
+async function walk(tally: Tally, sample: Uint8Array, share: number, start: number): Promise<void> {
+  const count = systematicCount(sample)
+  const inputs = Math.min(count, share)
+  for (let i = 0; i < inputs && !tally.isOver; i += 1) {
+    const index = Math.floor((start + i / inputs) * count) % count
+    const judging = tally.run(systematicInput(sample, index))
+    if (judging !== undefined) await judging
+  }
 }
 
 class Tally {

@@ -76,21 +76,13 @@ function integerSteps(form: IntegerForm): Step[] {
   return [...boundarySteps, ...lengthSteps]
 }
 
-/** How many inputs `systematicInput` makes of these samples. */
-export function systematicCount(samples: readonly Uint8Array[]): number {
-  return samples.reduce((sum, sample) => sum + sample.length * steps.length, 0)
+/** How many inputs `systematicInput` makes of this sample. */
+export function systematicCount(sample: Uint8Array): number {
+  return sample.length * steps.length
 }
 
-/** The input `index` of all that one step at one offset of one sample makes. */
-export function systematicInput(samples: readonly Uint8Array[], index: number): Uint8Array {
-  let rest = index
-  for (const sample of samples) {
-    const count = sample.length * steps.length
-    if (rest < count) {
-      const step = steps[rest % steps.length] as Step
-      return step(sample.slice(), Math.floor(rest / steps.length))
-    }
-    rest -= count
-  }
-  return new Uint8Array(0)
+/** The input `index` of all that one step at one offset of the sample makes. */
+export function systematicInput(sample: Uint8Array, index: number): Uint8Array {
+  const step = steps[index % steps.length] as Step
+  return step(sample.slice(), Math.floor(index / steps.length))
 }

@@ -47,8 +47,17 @@ export interface Judgement {
   readonly failure: FuzzFailure | undefined
 }
 
-/** A cost must show in all of so many further attempts: others use the machine too, and memory is collected. */
+/**
+ * A cost must show in all of so many further attempts, and time in those is the processor's for this thread:
+ * others use the machine too.
+ */
 const confirmations = 3
+
+const elapsedMs = () => performance.now()
+const busyMs = () => {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
 
 /** Runs one input and judges what it did and what it cost. */
 export async function judge(target: FuzzTarget, input: Uint8Array): Promise<Judgement> {
@@ -72,13 +81,17 @@ export function judgeNow(target: FuzzTarget, input: Uint8Array): Judgement | Pro
     : confirm(target, input, attempt)
 }
 
-function attemptOnce(target: FuzzTarget, input: Uint8Array): Attempt | Promise<Attempt> {
+function attemptOnce(
+  target: FuzzTarget,
+  input: Uint8Array,
+  timeMs: () => number = elapsedMs,
+): Attempt | Promise<Attempt> {
   // A decoder may keep or change what it is given; the failure report must not show that.
   const given = input.slice()
   const heapBefore = usedBytes()
-  const startedMs = performance.now()
+  const startedMs = timeMs()
   const done = (decoded: Decoded, thrown?: { readonly error: unknown }): Attempt => {
-    const ms = performance.now() - startedMs
+    const ms = timeMs() - startedMs
     return { decoded, thrown, ms, allocatedBytes: usedBytes() - heapBefore }
   }
   try {
@@ -98,16 +111,15 @@ function innocent({ decoded, ms, allocatedBytes }: Attempt): Judgement {
 }
 
 async function confirm(target: FuzzTarget, input: Uint8Array, first: Attempt): Promise<Judgement> {
-  let best = first
+  let last = first
   let kind = suspect(target, first)
   for (let i = 0; i < confirmations && (kind === 'slow' || kind === 'allocation'); i += 1) {
-    const again = await attemptOnce(target, input)
-    if (again.ms < best.ms) best = again
-    kind = suspect(target, again)
+    last = await attemptOnce(target, input, busyMs)
+    kind = suspect(target, last)
   }
-  if (kind === undefined) return innocent(best)
-  const failure = { kind, detail: describe(target, kind, best), input }
-  return { ...innocent(best), failure }
+  if (kind === undefined) return innocent(last)
+  const failure = { kind, detail: describe(target, kind, last), input }
+  return { ...innocent(last), failure }
 }
 
 function suspect(target: FuzzTarget, attempt: Attempt): FuzzFailureKind | undefined {
