@@ -1,143 +1,213 @@
 // Hostile load against a real process (R067): a daemon with the default limits, an attacker and two honest peers,
 // each in a process of its own, on the loopback. One row for each attack: what it cost the daemon in memory, what
-// became of the connections, and what the honest peers noticed.
+// became of the connections, and what the honest peers noticed. docs/limits.md says what the numbers mean.
 //
 //   node --conditions=@myelin/source scripts/hostile.ts
-//     --connections N   half-open connections of each attack on the door, 10,000 by default
+//     --connections N   connections of each attack on the door, 10,000 by default
 //     --per-second N    how many of them are opened each second, 2,000 by default
 //     --seconds N       how long each attack lasts, 8 by default
 //     --attack NAME     only this one; several times for several
+//     --from ADDRESS    where attacks come from; 127.0.0.2 is another address than that of the honest peers
+//     --json            one object per attack and line instead of the table
 
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { AttackOutcome } from './hostile/attacks.ts'
-import { attacks } from './hostile/attacks.ts'
+import type { AgentId } from '@myelin/identity'
+import type { Attack, AttackOutcome } from './hostile/attack.ts'
+import { attackOf, attacks } from './hostile/attacks.ts'
+import { boundOf } from './hostile/bound.ts'
 import { Child } from './hostile/child.ts'
 import type { DaemonStatus } from './hostile/daemon.ts'
 import type { Watch } from './hostile/honest.ts'
 
-const { values } = parseArgs({
-  options: {
-    connections: { type: 'string', default: '10000' },
-    'per-second': { type: 'string', default: '2000' },
-    seconds: { type: 'string', default: '8' },
-    attack: { type: 'string', multiple: true, default: [] },
-    from: { type: 'string' },
-  },
-})
-const connections = Number(values.connections)
-const perSecond = Number(values['per-second'])
-const forMs = Number(values.seconds) * 1000
-const chosen =
-  values.attack.length === 0 ? attacks : attacks.filter(({ name }) => values.attack.includes(name))
-
 const mib = 2 ** 20
-const file = (name: string) => resolve(import.meta.dirname, 'hostile', `${name}.ts`)
-const percentile = (sorted: readonly number[], part: number) =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
+/** Before the honest peers are timed their code has run for so long. */
+const warmUpMs = 1_500
+const calmMs = 3_000
+const sampleEveryMs = 250
 
-function spread(samples: readonly number[]): { p50: number; p99: number } {
-  const sorted = [...samples].sort((a, b) => a - b)
-  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) }
+interface Orders {
+  readonly connections: number
+  readonly perSecond: number
+  readonly forMs: number
+  readonly from: string | undefined
 }
 
-const pad = (text: string | number, width: number) => String(text).padStart(width)
-const row = (cells: readonly (string | number)[]) =>
-  console.log(
-    String(cells[0]).padEnd(15) +
-      cells
-        .slice(1)
-        .map((cell) => pad(cell, 10))
-        .join(''),
-  )
+interface Spread {
+  readonly p50: number
+  readonly p99: number
+}
 
-row([
-  'attack',
-  'opened',
-  'closed',
-  'sockets',
-  'busy',
-  'rss MiB',
-  'peak',
-  'after',
-  'p50 ms',
-  'p99',
-  'p50 dur',
-  'p99 dur',
-  'ratio',
-  'joins',
-  'p50 join',
-  'failed',
-  'cpu %',
-])
-for (const attack of chosen) {
-  await using attacker = await Child.start(file('attacker'))
-  await using honest = await Child.start(file('honest'))
-  await using daemon = await Child.start(file('daemon'))
-  const { id: rogueId } = await attacker.ask<{ id: string }>('who')
-  const { ids } = await honest.ask<{ ids: string[] }>('who')
-  const { id, address } = await daemon.ask<{ id: string; address: string }>('start', {
-    trust: [rogueId, ...ids],
+interface Report {
+  readonly attack: string
+  readonly outcome: AttackOutcome
+  readonly before: DaemonStatus
+  readonly during: DaemonStatus
+  readonly connectionsPeak: number
+  readonly calm: Spread
+  readonly storm: Spread
+  readonly requestsFailed: number
+  readonly joins: number
+  readonly joinsFailed: number
+  readonly joinMs: Spread
+  readonly cpuPercent: number
+}
+
+const columns: readonly (readonly [string, number])[] = [
+  ['attack', -15],
+  ['opened', 8],
+  ['closed', 8],
+  ['refused', 8],
+  ['evicted', 8],
+  ['sockets', 8],
+  ['RSS MiB', 8],
+  ['+peak', 7],
+  ['+bound', 7],
+  ['p50 ms', 8],
+  ['p99', 7],
+  ['p50!', 7],
+  ['p99!', 7],
+  ['ratio', 6],
+  ['joins', 6],
+  ['failed', 7],
+  ['join ms', 8],
+  ['cpu %', 6],
+]
+
+await main()
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      connections: { type: 'string', default: '10000' },
+      'per-second': { type: 'string', default: '2000' },
+      seconds: { type: 'string', default: '8' },
+      attack: { type: 'string', multiple: true, default: [] },
+      from: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
   })
-  await honest.ask('connect', { id, address })
-  await honest.ask('watch', { id, forMs: 1500 })
-  const before = await honest.ask<Watch>('watch', { id, forMs: 3000 })
-  await daemon.ask('reset', { collect: true })
-  const first = await daemon.ask<DaemonStatus>('status', { collect: true })
-  const port = Number(/\/tcp\/(\d+)/.exec(address)?.[1])
-  await attacker.ask('begin', {
-    name: attack.name,
-    host: '127.0.0.1',
-    port,
-    agent: id,
-    connections,
-    perSecond,
+  const chosen = values.attack.length === 0 ? attacks : values.attack.map(attackOf)
+  const orders: Orders = {
+    connections: wholeNumber('--connections', values.connections),
+    perSecond: wholeNumber('--per-second', values['per-second']),
+    forMs: wholeNumber('--seconds', values.seconds) * 1000,
     from: values.from,
-  })
-  let sockets = 0
-  let held = 0
-  const sampling = setInterval(() => {
-    daemon
-      .ask<DaemonStatus>('status', { collect: false })
-      .then((status) => {
-        sockets = Math.max(sockets, status.connections)
-        held = Math.max(held, status.heldBytes)
-      })
-      .catch(() => {})
-  }, 250)
-  const during = await honest.ask<Watch>('watch', { id, forMs })
-  clearInterval(sampling)
-  if (!daemon.isAlive) {
-    console.log(`${attack.name}: THE DAEMON ENDED (${await daemon.exited})`)
-    continue
   }
-  const under = await daemon.ask<DaemonStatus>('status', { collect: false })
+  if (!values.json) console.log(headline())
+  let failed = 0
+  for (const attack of chosen) {
+    const report = await runAttack(attack, orders)
+    if (report === undefined) {
+      failed += 1
+      console.log(`${attack.name}: THE DAEMON DIED`)
+    } else if (values.json) console.log(JSON.stringify(report))
+    else console.log(line(attack, report))
+  }
+  process.exit(failed === 0 ? 0 : 1)
+}
+
+/** Undefined: the daemon did not survive it. */
+async function runAttack(attack: Attack, orders: Orders): Promise<Report | undefined> {
+  await using attacker = await startChild('attacker')
+  await using honest = await startChild('honest')
+  await using daemon = await startChild('daemon')
+  const { id: rogueId } = await attacker.ask<{ id: AgentId }>('who')
+  const { ids } = await honest.ask<{ ids: AgentId[] }>('who')
+  const trust = [rogueId, ...ids]
+  const { id, address } = await daemon.ask<{ id: AgentId; address: string }>('start', { trust })
+  await honest.ask('connect', { id, address })
+  await honest.ask('watch', { id, forMs: warmUpMs })
+  const calm = await honest.ask<Watch>('watch', { id, forMs: calmMs })
+  await daemon.ask('reset')
+  const before = await daemon.ask<DaemonStatus>('status')
+  const port = Number(/\/tcp\/(\d+)/.exec(address)?.[1])
+  const { connections, perSecond, forMs, from } = orders
+  const target = { host: '127.0.0.1', port, agent: id, from }
+  await attacker.ask('begin', { name: attack.name, target, connections, perSecond })
+  let connectionsPeak = 0
+  const sampling = setInterval(() => {
+    const sample = (status: DaemonStatus) => {
+      connectionsPeak = Math.max(connectionsPeak, status.connections)
+    }
+    daemon.ask<DaemonStatus>('status').then(sample, () => {})
+  }, sampleEveryMs)
+  const storm = await honest.ask<Watch>('watch', { id, forMs })
+  clearInterval(sampling)
+  if (!daemon.isAlive) return undefined
+  const during = await daemon.ask<DaemonStatus>('status')
   const outcome = await attacker.ask<AttackOutcome>('outcome')
   await attacker.ask('end')
-  const after = await daemon.ask<DaemonStatus>('status', { collect: true })
-  const [calm, storm] = [spread(before.roundTripsMs), spread(during.roundTripsMs)]
-  const joins = spread(during.connectsMs)
-  row([
+  return {
+    attack: attack.name,
+    outcome,
+    before,
+    during,
+    connectionsPeak,
+    calm: spread(calm.roundTripsMs),
+    storm: spread(storm.roundTripsMs),
+    requestsFailed: storm.requestsFailed,
+    joins: storm.connectsMs.length,
+    joinsFailed: Object.values(storm.connectsFailed).reduce((sum, count) => sum + count, 0),
+    joinMs: spread(storm.connectsMs),
+    cpuPercent: ((during.cpuMs - before.cpuMs) / forMs) * 100,
+  }
+}
+
+function startChild(name: string): Promise<Child> {
+  return Child.start(resolve(import.meta.dirname, 'hostile', `${name}.ts`))
+}
+
+function spread(samples: readonly number[]): Spread {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const at = (part: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
+  return { p50: at(0.5), p99: at(0.99) }
+}
+
+function headline(): string {
+  return cells(columns.map(([title]) => title))
+}
+
+function cells(texts: readonly (string | number)[]): string {
+  return texts
+    .map((text, i) => {
+      const width = columns[i]?.[1] ?? 8
+      return width < 0 ? String(text).padEnd(-width) : String(text).padStart(width)
+    })
+    .join('')
+}
+
+/** `!` marks what was measured during the attack. */
+function line(attack: Attack, report: Report): string {
+  const { outcome, before, during, calm, storm } = report
+  const { evicted, refused } = during.doorway
+  const codes = Object.keys(outcome.codes).join(' ')
+  const row = cells([
     attack.name,
     outcome.opened,
     outcome.closed,
-    sockets,
-    under.counts['session-refused'] ?? 0,
-    (first.rssBytes / mib).toFixed(0),
-    (under.rssBytesPeak / mib).toFixed(0),
-    (after.rssBytes / mib).toFixed(0),
+    refused,
+    evicted,
+    report.connectionsPeak,
+    (before.rssBytes / mib).toFixed(0),
+    ((during.rssBytesPeak - before.rssBytes) / mib).toFixed(0),
+    (boundOf(attack) / mib).toFixed(0),
     calm.p50.toFixed(2),
     calm.p99.toFixed(2),
     storm.p50.toFixed(2),
     storm.p99.toFixed(2),
     (storm.p99 / calm.p99).toFixed(1),
-    during.connectsMs.length,
-    joins.p50.toFixed(1),
-    Object.values(during.connectsFailed).reduce((a, b) => a + b, 0) + during.requestsFailed,
-    Math.round(((under.cpuMs - first.cpuMs) / forMs) * 100),
+    report.joins,
+    report.joinsFailed + report.requestsFailed,
+    report.joinMs.p50.toFixed(1),
+    Math.round(report.cpuPercent),
   ])
-  if (outcome.sent > 0 || Object.keys(outcome.codes).length > 0)
-    console.log(
-      `   sent ${outcome.sent} codes ${JSON.stringify(outcome.codes)} held ${held} counts ${JSON.stringify(under.counts)} fails ${JSON.stringify(during.connectsFailed)}`,
-    )
+  return codes === '' ? row : `${row}  ended with ${codes}`
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  console.error(`hostile: ${name} takes a whole number, not ${text}`)
+  process.exit(2)
 }

@@ -95,7 +95,7 @@ export class RogueSession {
   }
 
   /** Reads what comes from now on: else nothing is, and the other side's buffers fill. */
-  read(chunk?: Uint8Array): void {
+  read(): void {
     const sink = frameReader({
       any: () => {
         this.frames += 1
@@ -110,7 +110,6 @@ export class RogueSession {
         if (record !== undefined) readFrames(record, sink)
       },
     }
-    if (chunk !== undefined) this.#decoder.push(chunk, packets)
     this.socket.on('data', (bytes: Uint8Array) => void this.#decoder.push(bytes, packets))
     this.socket.resume()
   }
@@ -161,7 +160,7 @@ export const rogueSettings: Uint8Array = encodeFrame.settings({
 export async function openSession(
   from: Rogue,
   target: Target,
-  { isReading = true, settings = rogueSettings as Uint8Array | undefined } = {},
+  { isReading = true, hasSettings = true } = {},
 ): Promise<RogueSession | undefined> {
   const socket = await openSocket(target)
   if (socket === undefined) return undefined
@@ -183,7 +182,7 @@ export async function openSession(
           }
           const session = new RogueSession(socket, step.established)
           socket.write(encodePacket(0, step.send))
-          if (settings !== undefined) session.send(settings)
+          if (hasSettings) session.send(rogueSettings)
           if (isReading) session.read()
           resolve(session)
         },

@@ -108,12 +108,12 @@ export function isAcceptableEd25519(point: Uint8Array): boolean {
 
 /** y < p = 2^255 - 19, the sign bit aside. */
 function isBelowP(point: Uint8Array): boolean {
-  if (((point[31] ?? 0) & 0x7f) !== 0x7f) return true
+  if (((point[31] as number) & 0x7f) !== 0x7f) return true
   for (let i = 30; i > 0; i -= 1) if (point[i] !== 0xff) return true
-  return (point[0] ?? 0) < 0xed
+  return (point[0] as number) < 0xed
 }
 
 function isSameY(point: Uint8Array, y: Uint8Array): boolean {
   for (let i = 0; i < ed25519PublicBytes - 1; i += 1) if (point[i] !== y[i]) return false
-  return ((point[31] ?? 0) & 0x7f) === y[31]
+  return ((point[31] as number) & 0x7f) === y[31]
 }

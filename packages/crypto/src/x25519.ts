@@ -109,5 +109,5 @@ export class X25519KeyPair {
 
 function isSamePoint(publicKey: Uint8Array, point: Uint8Array): boolean {
   for (let i = 0; i < x25519Bytes - 1; i += 1) if (publicKey[i] !== point[i]) return false
-  return ((publicKey[x25519Bytes - 1] ?? 0) & 0x7f) === point[x25519Bytes - 1]
+  return ((publicKey[x25519Bytes - 1] as number) & 0x7f) === point[x25519Bytes - 1]
 }

@@ -94,3 +94,12 @@ test('a y of p or more is no key, the largest below p is', () => {
   assert.equal(isAcceptableEd25519(top('eb', '7f')), true)
   assert.equal(isAcceptableEd25519(top('eb', 'ff')), true)
 })
+
+test('a single bit that is not set in a high y makes it one below p, wherever it is', () => {
+  for (let at = 1; at < 31; at += 1) {
+    const y = hex(`${'ff'.repeat(31)}7f`)
+    assert.equal(isAcceptableEd25519(y), false)
+    y[at] = 0xfe
+    assert.equal(isAcceptableEd25519(y), true, `byte ${at}`)
+  }
+})

@@ -280,6 +280,77 @@ test('ephemerals are disposed with the handshake, the static key is not', () => 
   assert.equal(s.exportSecret().length, 32)
 })
 
+test('a handshake says which protocol it speaks', () => {
+  const { initiator } = pairOf('Noise_XX_25519_ChaChaPoly_SHA256')
+  assert.equal(initiator.protocolName, 'Noise_XX_25519_ChaChaPoly_SHA256')
+})
+
+test('over P-256, ephemerals are fresh and a point off the curve is refused', () => {
+  const protocolName = 'Noise_NN_P256_AESGCM_SHA256'
+  const [one, other] = [pairOf(protocolName), pairOf(protocolName)]
+  const sent = [pass(one, 2, payload), pass(other, 2, payload)]
+  assert.notDeepEqual(sent[0], sent[1])
+  checkTransport(one)
+  // SEC 1 §2.3.4: 04 ‖ x ‖ y, and (1, 1) does not satisfy the equation.
+  const off = new Uint8Array(65)
+  off.set([4], 0)
+  off.set([1], 32)
+  off.set([1], 64)
+  assert.deepEqual(pairOf(protocolName).responder.readMessage(off), {
+    ok: false,
+    fault: 'noise_low_order',
+  })
+})
+
+test('a static key that refuses to agree, as one in a token may, ends the handshake', () => {
+  const options = {
+    protocolName: 'Noise_XX_25519_ChaChaPoly_SHA256',
+    prologue: emptyBytes,
+    random: systemRandom,
+  }
+  const refusing = {
+    publicKey: initiatorStatic.publicKey,
+    agree: () => undefined,
+    [Symbol.dispose]: () => {},
+  }
+  const responder = new HandshakeState({ ...options, initiator: false, s: refusing })
+  const initiator = new HandshakeState({ ...options, initiator: true, s: initiatorStatic })
+  assert.ok(responder.readMessage(initiator.writeMessage(emptyBytes)).ok)
+  assert.throws(() => responder.writeMessage(emptyBytes), { code: 'CRYPTO_NOISE_STATE' })
+  // NK: the responder's static key is in the first message that it reads.
+  const nk = { ...options, protocolName: 'Noise_NK_25519_ChaChaPoly_SHA256' }
+  const caller = new HandshakeState({
+    ...nk,
+    initiator: true,
+    rs: initiatorStatic.publicKey,
+  })
+  const called = new HandshakeState({ ...nk, initiator: false, s: refusing })
+  const message = caller.writeMessage(emptyBytes)
+  assert.deepEqual(called.readMessage(message), { ok: false, fault: 'noise_low_order' })
+  assert.deepEqual(called.readMessage(message), { ok: false, fault: 'noise_state' })
+})
+
+test('a KEM that refuses a ciphertext ends the handshake', () => {
+  const { kem } = parseProtocolName(`Noise_XXhfs_${hybrid}`)
+  assert.ok(kem !== undefined)
+  const generate = () => {
+    const { publicKey } = MlKem768KeyPair.generate(systemRandom)
+    return { publicKey, decapsulate: () => undefined, [Symbol.dispose]: () => {} }
+  }
+  const initiator = new HandshakeState({
+    protocolName: `Noise_XXhfs_${hybrid}`,
+    initiator: true,
+    prologue: utf8Encode('test'),
+    random: systemRandom,
+    s: initiatorStatic,
+    kem: { ...kem, generate },
+  })
+  const { responder } = pairOf(`Noise_XXhfs_${hybrid}`)
+  assert.ok(responder.readMessage(initiator.writeMessage(emptyBytes)).ok)
+  const answer = responder.writeMessage(emptyBytes)
+  assert.deepEqual(initiator.readMessage(answer), { ok: false, fault: 'noise_kem' })
+})
+
 test('a responder that decapsulates with another key cannot finish', () => {
   const pair = pairOf(`Noise_XXhfs_${hybrid}`)
   const message = pair.initiator.writeMessage(emptyBytes)

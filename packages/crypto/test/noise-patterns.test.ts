@@ -91,6 +91,7 @@ test('a protocol name is its five parts, and a KEM stands there exactly with hfs
     'Noise_XX_25519_ChaChaPoly',
     'Noise_XX_25519_ChaChaPoly_SHA256_more',
     'noise_XX_25519_ChaChaPoly_SHA256',
+    'Noise_YY_25519_ChaChaPoly_SHA256',
     'Noise_XX_448_ChaChaPoly_SHA256',
     'Noise_XX_toString_ChaChaPoly_SHA256',
     'Noise_XX_25519_AES_SHA256',

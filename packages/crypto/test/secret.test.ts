@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import { hexEncode } from '@myelin/base'
 import { systemRandom } from '@myelin/base/system'
 import {
+  concealFields,
   Ed25519KeyPair,
   equalConstantTime,
   MlDsa87KeyPair,
@@ -26,6 +27,30 @@ test('a disposed secret is zeros and says so when asked', () => {
   assert.equal(secret.isDisposed, true)
   assert.throws(() => secret.bytes, { code: 'CRYPTO_DISPOSED' })
   secret[Symbol.dispose]()
+})
+
+test('a secret put into a text by mistake is not told', () => {
+  const secret = new SecretBytes(new Uint8Array(32).fill(0x61))
+  assert.equal(`key: ${secret}`, 'key: [redacted]')
+})
+
+test('a value whose fields are concealed keeps them for use and shows them nowhere', () => {
+  const token: Uint8Array | undefined = Uint8Array.of(0xab, 0xab)
+  const value = concealFields({ name: 'alice', token, key: 'abab' }, 'token', 'key')
+  assert.equal(value.token, token)
+  assert.equal(value.key, 'abab')
+  const shown = { name: 'alice', token: '[redacted]', key: '[redacted]' }
+  assert.deepEqual(JSON.parse(JSON.stringify({ value })), { value: shown })
+  assert.equal(inspect({ value }), inspect({ value: shown }))
+  assert.deepEqual({ ...value }, { name: 'alice', token, key: 'abab' })
+})
+
+test('a concealed field that holds nothing is not shown as if it held a secret', () => {
+  const value = concealFields<{ name: string; token?: string | undefined }>(
+    { name: 'alice', token: undefined },
+    'token',
+  )
+  assert.equal(JSON.stringify(value), '{"name":"alice"}')
 })
 
 test('wipe leaves zeros', () => {

@@ -74,7 +74,7 @@ export const rekeyBytes = 64 * 1024 * mib
 /** Heartbeat (R140, R141). */
 export const heartbeatIntervalMs = 30_000
 export const heartbeatMissesMax = 4
-/** Pings in flight: beyond, the sender forgets the oldest, and the receiver of one record answers no more. */
+/** Pings in flight: beyond, the sender gives up the oldest, and the receiver of one record answers no more. */
 export const pingsMax = 64
 /** How long a closing session waits for its last bytes to leave. */
 export const closeTimeoutMs = 2_000

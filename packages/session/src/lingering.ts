@@ -26,10 +26,6 @@ export class Lingering {
     this.#queue = new BoundedQueue(options.streamsMax)
   }
 
-  get size(): number {
-    return this.#queue.size
-  }
-
   /** From now on the stream is ours to destroy. */
   add(stream: ByteStream): void {
     const { clock, lingerMs } = this.#options

@@ -1,7 +1,7 @@
 // Pings that wait for their pong. A nonce is a counter: inside sealed records nobody can guess or forge it.
 
 import type { Clock } from '@myelin/base'
-import type { SessionError } from './errors.ts'
+import { SessionError } from './errors.ts'
 import { pingsMax } from './limits.ts'
 
 const nonceBytes = 8
@@ -26,8 +26,7 @@ export class Pings {
     this.#waiting ??= new Map()
     const number = this.#next
     this.#next += 1
-    if (this.#waiting.size >= pingsMax)
-      this.#waiting.delete(this.#waiting.keys().next().value as number)
+    if (this.#waiting.size >= pingsMax) this.#forgetOldest(this.#waiting)
     const nonce = new Uint8Array(nonceBytes)
     new DataView(nonce.buffer).setFloat64(0, number)
     const answer = new Promise<number>((resolve, reject) => {
@@ -43,6 +42,14 @@ export class Pings {
     if (waiting === undefined) return
     this.#waiting?.delete(number)
     waiting.resolve(this.#clock.monotonicMs() - waiting.sentMs)
+  }
+
+  /** It has waited while many later ones were sent, so nobody shall wait for it any longer. */
+  #forgetOldest(waiting: Map<number, Waiting>): void {
+    const [number, oldest] = waiting.entries().next().value as [number, Waiting]
+    waiting.delete(number)
+    const message = `a ping is unanswered after ${pingsMax} later ones; send fewer at once`
+    oldest.reject(new SessionError('SESSION_REQUEST_TIMEOUT', message, { kind: 'recoverable' }))
   }
 
   failAll(error: SessionError): void {

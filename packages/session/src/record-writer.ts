@@ -63,11 +63,6 @@ export class RecordWriter {
     this.lastWriteMs = this.#keySinceMs
   }
 
-  /** Bytes of frames that wait in the open record. */
-  get pendingBytes(): number {
-    return this.#length
-  }
-
   /** Room for one more frame in the open record. */
   get roomBytes(): number {
     return recordRoom - this.#length
@@ -137,9 +132,8 @@ export class RecordWriter {
       this.control(Uint8Array.of(frameKinds.padding))
   }
 
-  /** Nothing is written any more; the buffer goes back. */
+  /** Nothing is written any more; the buffer goes back. Once. */
   close(): void {
-    if (this.#isClosed) return
     this.#isClosed = true
     if (this.#buffer !== undefined) this.#options.buffers.give(this.#buffer)
     this.#buffer = undefined

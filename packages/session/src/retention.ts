@@ -12,16 +12,12 @@ export interface Lease {
 
 export class Retention {
   readonly #bytesMax: number
+  /** Bytes of records that are kept alive. */
   #bytes = 0
   #current: Lease = { bytes: 0, messages: 0 }
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
-  }
-
-  /** Bytes of records that are kept alive. */
-  get bytes(): number {
-    return this.#bytes
   }
 
   /** The messages that come next are views of a record of so many bytes. */

@@ -3,7 +3,7 @@
 
 import { AsyncQueue } from '@myelin/base'
 import { ReceiveCredit, SendCredit } from './credit.ts'
-import { SessionError } from './errors.ts'
+import { SessionError, type SessionErrorCode } from './errors.ts'
 import { streamHighWaterBytes, streamWindowBytes } from './limits.ts'
 
 /** What a stream needs from the table it lives in. */
@@ -89,7 +89,7 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
     return this.#queuedBytes < streamHighWaterBytes
   }
 
-  /** Resolves when the buffer is below its mark; rejects when the stream ends before. */
+  /** Resolves when the buffer is below its mark, or dropped by a reset; rejects when the session ends before. */
   drained(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#queuedBytes < streamHighWaterBytes) return Promise.resolve()
@@ -204,20 +204,21 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
     if (this.hasOutput) this.#host.ready(this)
   }
 
-  /** False: the peer exceeded the stream's credit, or sends after its end. */
-  receive(payload: Uint8Array, isLast: boolean): boolean {
+  /** The code of a violation, or undefined. */
+  receive(payload: Uint8Array, isLast: boolean): SessionErrorCode | undefined {
     if (this.#isStopped) {
       this.#host.taken(this, payload.length, 0)
-      return true
+      return undefined
     }
-    if (this.#isReceiveDone) return false
-    if (!this.#receiveCredit.receive(payload.length)) return false
+    // Nothing comes after the end of a direction, be it a fin or a reset.
+    if (this.#isReceiveDone) return 'SESSION_PROTOCOL'
+    if (!this.#receiveCredit.receive(payload.length)) return 'SESSION_FLOW_CONTROL'
     if (payload.length > 0) this.#inbox.push(payload)
     if (isLast) {
       this.#inbox.close()
       this.#finishReceiving()
     }
-    return true
+    return undefined
   }
 
   /** The peer abandoned its direction. */
@@ -235,12 +236,13 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
   fail(error: SessionError): void {
     if (this.#failure !== undefined || this.#isOver) return
     this.#failure = error
+    // Before the output is dropped, which lets those that wait for room go on.
+    for (const waiter of [...this.#drainWaiters.splice(0), ...this.#closeWaiters.splice(0)])
+      waiter.reject(error)
     this.#dropOutput()
     // What was cut short is dropped: a reader that takes its time would keep it, session after session.
     if (!this.#isReceiveDone) while (this.#inbox.size > 0) void this.#inbox.next()
     this.#inbox.close(error)
-    for (const waiter of [...this.#drainWaiters.splice(0), ...this.#closeWaiters.splice(0)])
-      waiter.reject(error)
   }
 
   #dropOutput(): void {

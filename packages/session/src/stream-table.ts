@@ -101,7 +101,7 @@ export class StreamTable implements StreamHost {
       stream = accepted
     }
     const isLast = (flags & streamFlags.fin) !== 0
-    return stream.receive(payload, isLast) ? undefined : 'SESSION_FLOW_CONTROL'
+    return stream.receive(payload, isLast)
   }
 
   reset(id: number, code: number): SessionErrorCode | undefined {

@@ -7,6 +7,7 @@ import { concatBytes } from '@myelin/base'
 import { verifies } from '@myelin/testkit'
 import {
   encodeFrame,
+  frameKinds,
   messageFlags,
   streamFlags,
   writeMessageHeader,
@@ -39,6 +40,20 @@ test('nothing is delivered before the settings, and the session ends', async () 
   assert.deepEqual(bob.messages, [])
 })
 
+test('nor does anything stand before the settings in their record', async () => {
+  for (const first of [
+    request(0),
+    Uint8Array.of(frameKinds.padding),
+    encodeFrame.defineType(64, 'x'),
+  ]) {
+    const [eve, bob] = [party(), party()]
+    const rogue = await rogueInitiator(eve, bob)
+    rogue.send(first, rogueSettings, request(1))
+    await assert.rejects(rogue.accepting, { code: 'SESSION_PROTOCOL' })
+    assert.deepEqual(bob.messages, [])
+  }
+})
+
 test('settings behind a close open nothing', async () => {
   const [eve, bob] = [party(), party()]
   let opened = 0
@@ -62,6 +77,29 @@ test('a peer that takes no message at all gets no failure either, and breaks not
   rogue.send(request(1))
   await until(() => answers.length === 2)
   assert.deepEqual(answers, [false, false])
+  assert.ok(far.isOpen)
+})
+
+test('a peer that grants nothing gets no failure once the queue is full, and breaks nothing', async () => {
+  const [eve, bob] = [party(), party()]
+  bob.holds = true
+  const rogue = await rogueInitiator(eve, bob)
+  const limits = { dataMax: 0, streamDataMax: 0, streamsMax: 0, messageBytesMax: 2 ** 24 }
+  rogue.send(encodeFrame.settings(limits), request(0))
+  const far = await rogue.accepting
+  await until(() => bob.messages.length === 1)
+  for (const bytes of [2 ** 24, 2 ** 20, 2 ** 12, 64]) {
+    const payload = new Uint8Array(bytes)
+    assert.throws(
+      () => {
+        for (;;) far.post('data', payload)
+      },
+      { code: 'SESSION_QUEUE_FULL' },
+    )
+  }
+  const queued = far.stats.queuedBytes
+  assert.equal(bob.messages[0]?.fail(1, 'x'.repeat(1_000)), false)
+  assert.equal(far.stats.queuedBytes, queued)
   assert.ok(far.isOpen)
 })
 

@@ -7,87 +7,19 @@ import { zstdCompressSync } from 'node:zlib'
 import { concatBytes } from '@myelin/base'
 import type { SessionStream } from '@myelin/session'
 import { verifies } from '@myelin/testkit'
-import {
-  encodeFrame,
-  frameKinds,
-  messageFlags,
-  readFrames,
-  streamFlags,
-  writeMessageHeader,
-  writeMessagePartHeader,
-  writeStreamHeader,
-} from '@myelin/wire'
+import { encodeFrame, frameKinds, messageFlags, streamFlags } from '@myelin/wire'
 import {
   dataWindowBytes,
   reassemblyPartsMax,
   streamsMax,
   streamWindowBytes,
 } from '../src/limits.ts'
-import { type Party, until } from './pair.ts'
-import { type RogueSession, rogueSession, rogueSettings } from './rogue.ts'
+import { until } from './pair.ts'
+import { rogueSession, rogueSettings } from './rogue.ts'
+import { endOf, message, part, refused, small, stream } from './rogue-frames.ts'
 import { bytes, scene } from './scene.ts'
 
 const { more, request, response } = messageFlags
-
-function message(flags: number, typeId: number, id: number, payload: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(16 + payload.length)
-  frame.set(payload, writeMessageHeader(frame, 0, flags, typeId, id, 0, payload.length))
-  return frame
-}
-
-function part(flags: number, id: number, payload: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(12 + payload.length)
-  frame.set(payload, writeMessagePartHeader(frame, 0, flags, id, payload.length))
-  return frame
-}
-
-function stream(flags: number, streamId: number, payload: Uint8Array, typeId = 1): Uint8Array {
-  const frame = new Uint8Array(12 + payload.length)
-  frame.set(payload, writeStreamHeader(frame, 0, { flags, typeId, streamId }, payload.length))
-  return frame
-}
-
-/** The code and reason number with which the session ended, and that the peer was told the same. */
-async function endOf(
-  bob: Party,
-  { far, packets, opener }: Awaited<ReturnType<typeof rogueSession>>,
-): Promise<string> {
-  await until(() => !far.isOpen)
-  let told = -1
-  const note = (code: number) => {
-    told = code
-  }
-  const sink = new Proxy({}, { get: (_, name) => (name === 'closeReceived' ? note : () => {}) })
-  for (let packet = await packets.next(); packet !== undefined; packet = await packets.next()) {
-    const opened = opener.open(packet.header, packet.payload)
-    if (opened !== undefined) readFrames(opened, sink as Parameters<typeof readFrames>[1])
-  }
-  const code = bob.ended.at(-1)?.code ?? 'open'
-  const numbers: Record<string, number> = {
-    SESSION_PROTOCOL: 3,
-    SESSION_FLOW_CONTROL: 6,
-    SESSION_MESSAGE_TOO_LARGE: 7,
-  }
-  assert.equal(told, numbers[code])
-  return code
-}
-
-/** Ends as `code` after what `misbehave` does, and nobody else notices. */
-function refused(
-  title: string,
-  code: string,
-  misbehave: (rogue: RogueSession, bob: Party) => void | Promise<void>,
-): void {
-  test(title, async () => {
-    const { alice, bob, unharmed } = await scene()
-    const rogue = await rogueSession(alice, bob)
-    await misbehave(rogue, bob)
-    assert.equal(await endOf(bob, rogue), code)
-    await unharmed()
-  })
-}
-
-const small = bytes('x')
 
 test('a peer that keeps the rules is served: the control', async () => {
   const { alice, bob } = await scene()
@@ -153,8 +85,14 @@ refused('so is a reset of it', 'SESSION_PROTOCOL', ({ send }) =>
 refused('and a stop, and credit for it', 'SESSION_PROTOCOL', ({ send }) =>
   send(encodeFrame.maxStreamData(9, 1)),
 )
-refused('a finished stream carries no more', 'SESSION_FLOW_CONTROL', ({ send }) =>
+refused('a finished stream carries no more', 'SESSION_PROTOCOL', ({ send }) =>
   send(stream(3, 0, small), stream(0, 0, small)),
+)
+refused('nor does one that its sender has reset', 'SESSION_PROTOCOL', ({ send }) =>
+  send(stream(1, 0, small), encodeFrame.streamReset(0, 9), stream(0, 0, small)),
+)
+refused('it does not end twice either', 'SESSION_PROTOCOL', ({ send }) =>
+  send(stream(3, 0, small), stream(2, 0, new Uint8Array(0))),
 )
 
 refused(

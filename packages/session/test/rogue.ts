@@ -104,6 +104,21 @@ export interface RogueSession {
   send(...frames: readonly Uint8Array[]): void
 }
 
+/** Says a hello of these bytes, well sealed whatever they are. */
+export async function rogueHello(
+  rogue: Party,
+  responder: Party,
+  hello: Uint8Array,
+): Promise<Pick<RogueSession, 'stream' | 'packets' | 'accepting'>> {
+  const [stream, far] = await wire()
+  const accepting = acceptSession(far, responder.environment, { handlers: responder.handlers })
+  accepting.catch(() => {})
+  const packets = new PacketReader(stream)
+  const first = noiseOf(rogue, true).writeMessage(hello)
+  stream.write(encodePacket(0, concatBytes(Uint8Array.of(pattern.number), first)))
+  return { stream, packets, accepting }
+}
+
 /** Runs the handshake as initiator, with changes to what it says. */
 export async function rogueInitiator(
   rogue: Party,

@@ -77,23 +77,23 @@ export const patternNames: readonly string[] = Object.keys(patternTexts)
  * A pattern by its name with modifiers, joined by `+` (§8): `XX`, `XKhfs`, `IKpsk2`, `XXhfs+psk3`.
  */
 export function parsePattern(name: string): Result<HandshakePattern, 'noise_pattern_unknown'> {
-  const parts = /^([A-Z0-9]+)([a-z][a-z0-9+]*)?$/.exec(name)
-  const text = Object.hasOwn(patternTexts, parts?.[1] ?? '')
-    ? patternTexts[parts?.[1] ?? '']
-    : undefined
+  const [, base = '', suffix] = /^([A-Z0-9]+)([a-z][a-z0-9+]*)?$/.exec(name) ?? []
+  const text = Object.hasOwn(patternTexts, base) ? patternTexts[base] : undefined
   if (text === undefined) return err('noise_pattern_unknown')
-  const [known, body] = text.includes('...') ? text.split(' ... ') : ['', text]
-  const messages = (body ?? '').split(' / ').map((message) => message.split(' ') as Token[])
-  const modifiers = parts?.[2]?.split('+') ?? []
+  const dots = text.indexOf('... ')
+  const known = text.slice(0, Math.max(0, dots))
+  const body = dots < 0 ? text : text.slice(dots + '... '.length)
+  const messages = body.split(' / ').map((message) => message.split(' ') as Token[])
+  const modifiers = suffix?.split('+') ?? []
   if (new Set(modifiers).size !== modifiers.length) return err('noise_pattern_unknown')
   for (const modifier of modifiers) {
     if (!applyModifier(modifier, messages)) return err('noise_pattern_unknown')
   }
   return ok({
     name,
-    knowsInitiator: known?.includes('-> s') === true,
-    knowsResponder: known?.includes('<- s') === true,
-    isOneWay: (parts?.[1] ?? '').length === 1,
+    knowsInitiator: known.includes('-> s'),
+    knowsResponder: known.includes('<- s'),
+    isOneWay: base.length === 1,
     messages,
   })
 }
