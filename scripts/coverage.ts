@@ -1,7 +1,6 @@
 // Coverage of the packages that everything stands on, by Node's own measurement (R158):
 // `npm run coverage [-- PACKAGE …]`, wire, crypto and session by default. Lists what is not covered; fails below
-// the goal and when a test fails. A process for each package: two runs in one would share modules that are
-// already loaded, and the second would see neither their tests nor their coverage.
+// the goal and when a test fails. A process for each package: of two runs in one, the second never ends.
 
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'

@@ -66,7 +66,10 @@ export interface Session extends AsyncDisposable {
   /** Opens a stream that the peer's handler for `type` receives. Throws `SESSION_STREAMS_FULL`. */
   openStream(type: string): SessionStream
 
-  /** Round trip to the peer's session and back, in milliseconds. */
+  /**
+   * Round trip to the peer's session and back, in milliseconds. Rejects with `SESSION_REQUEST_TIMEOUT` where 64
+   * later ones were sent and it is still unanswered, or with what ended the session.
+   */
   ping(): Promise<number>
 
   /**
