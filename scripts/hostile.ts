@@ -4,8 +4,8 @@
 //
 //   node --conditions=@myelin/source scripts/hostile.ts
 //     --connections N   connections of each attack on the door, 10,000 by default
-//     --per-second N    how many of them are opened each second, 2,000 by default
-//     --seconds N       how long each attack lasts, 8 by default
+//     --per-second N    how many of them are opened each second, 1,000 by default
+//     --seconds N       how long each attack lasts, 10 by default
 //     --attack NAME     only this one; several times for several
 //     --from ADDRESS    where attacks come from; 127.0.0.2 is another address than that of the honest peers
 //     --json            one object per attack and line instead of the table
@@ -80,8 +80,8 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       connections: { type: 'string', default: '10000' },
-      'per-second': { type: 'string', default: '2000' },
-      seconds: { type: 'string', default: '8' },
+      'per-second': { type: 'string', default: '1000' },
+      seconds: { type: 'string', default: '10' },
       attack: { type: 'string', multiple: true, default: [] },
       from: { type: 'string' },
       json: { type: 'boolean', default: false },

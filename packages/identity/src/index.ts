@@ -47,4 +47,4 @@ export {
   recordKeyAlgorithms,
 } from './peer-record.ts'
 export { openEnvelope, sealEnvelope } from './signed-envelope.ts'
-export { type TrustEntry, TrustStore } from './trust-store.ts'
+export { type TrustEntry, TrustStore, type TrustWatcher } from './trust-store.ts'

@@ -17,11 +17,15 @@ export interface TrustEntry {
   readonly addedMs: number
 }
 
+/** Told once a change is durable, with what the agent was trusted in before. */
+export type TrustWatcher = (agent: AgentId, before: TrustEntry | undefined) => void
+
 const storePath = 'trust.json'
 
 export class TrustStore {
   readonly #entries = new Map<AgentId, TrustEntry>()
   readonly #document: StoredDocument
+  readonly #watchers = new Set<TrustWatcher>()
 
   private constructor(document: StoredDocument) {
     this.#document = document
@@ -64,15 +68,33 @@ export class TrustStore {
         kind: 'usage',
       })
     }
+    const before = this.#entries.get(entry.agent)
     this.#entries.set(entry.agent, entry)
     await this.#document.write(this.list())
+    this.#tell(entry.agent, before)
   }
 
   /** False where the agent was not trusted anyway. */
   async remove(agent: AgentId): Promise<boolean> {
+    const before = this.#entries.get(agent)
     if (!this.#entries.delete(agent)) return false
-    await this.#document.write(this.list())
+    try {
+      await this.#document.write(this.list())
+    } finally {
+      // Whether it is on disk or not: here and now the agent is not trusted.
+      this.#tell(agent, before)
+    }
     return true
+  }
+
+  /** Tells of every agent that is added, changed or removed from now on. */
+  watch(watcher: TrustWatcher): Disposable {
+    this.#watchers.add(watcher)
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) }
+  }
+
+  #tell(agent: AgentId, before: TrustEntry | undefined): void {
+    for (const watcher of this.#watchers) watcher(agent, before)
   }
 }
 

@@ -149,8 +149,6 @@ async function trustAdd(
     const known = agent.known(id)
     if (known !== undefined) await agent.memory.remember(known)
   }
-  // Roles are given to a session at its beginning: one that has others must not outlive them.
-  if (old !== undefined && !isSame(old.roles, entry.roles)) await agent.disconnect(id)
   return entry
 }
 
@@ -163,9 +161,9 @@ async function trustRemove(
     throw peerFault(`no trusted agent is ${quoted(written)}; see them with: myelin trust list`)
   }
   const target = entry.agent
+  keeper?.drop(target)
   await agent.trust.remove(target)
   await agent.memory.forget(target)
-  keeper?.drop(target)
   await agent.disconnect(target)
   const { peers } = agent.configuration
   const isConfigured = peers.some((address) => splitPeer(address).peer === target)
@@ -227,10 +225,6 @@ function payloadOf(agent: NodeAgent, { type, payload, isCustom = false }: Contro
 export function registerBytes(agent: Pick<NodeAgent, 'types'>, type: string): void {
   if (agent.types.get(type) !== undefined) return
   agent.types.register<Uint8Array>({ name: type, encode: (bytes) => bytes, decode: ok })
-}
-
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((role) => b.includes(role))
 }
 
 function describePeer(info: PeerInfo): ControlPeer {

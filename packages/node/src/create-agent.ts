@@ -165,6 +165,7 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
       record: environment.record,
     },
   )
+  endSessionsOfUntrusted(agent)
   try {
     for (const peer of peerMemory.list()) agent.learn(peer)
     rememberPeers(agent, logger)
@@ -176,6 +177,25 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
     throw error
   }
   return agent
+}
+
+/** Trust and roles are read while a session begins: one that has outlived them ends. */
+function endSessionsOfUntrusted(agent: NodeAgent): void {
+  const check = (id: AgentId, had: readonly string[]) => {
+    const roles = agent.trust.get(id)?.roles
+    if (roles === undefined || !isSameSet(roles, had)) void agent.disconnect(id)
+  }
+  agent.trust.watch((id, before) => {
+    if (before !== undefined) check(id, before.roles)
+  })
+  // They may have changed between the decision and the session.
+  agent.watchPeers((event) => {
+    if (event.kind === 'connected') check(event.peer.agent, event.peer.roles)
+  })
+}
+
+function isSameSet(one: readonly string[], other: readonly string[]): boolean {
+  return one.every((item) => other.includes(item)) && other.every((item) => one.includes(item))
 }
 
 interface AgentState {

@@ -227,6 +227,37 @@ test('strangers are refused, and a token opens the door once', async () => {
   await Promise.all([alice, bob, mallory].map((agent) => agent.close()))
 })
 
+test('who is trusted no more, or in other roles, has no session left', async () => {
+  verifies('R067')
+  const alice = await createAgent({ name: 'alice', listen: ['/memory/fallen'] })
+  const bob = await createAgent({ name: 'bob' })
+  await bob.join(await alice.issueJoinToken())
+  const lost = () =>
+    new Promise<void>((resolve) => {
+      const watching = bob.watchPeers((event) => {
+        if (event.kind !== 'disconnected') return
+        watching[Symbol.dispose]()
+        resolve()
+      })
+    })
+  const entry = alice.trust.get(bob.id)
+  assert.ok(entry)
+  const demoted = lost()
+  await alice.trust.add({ ...entry, roles: ['observer'] })
+  await demoted
+  await bob.ping(alice.id)
+  assert.deepEqual(alice.peers()[0]?.roles, ['observer'])
+  // The same roles again, in another order or not, end nothing.
+  await alice.trust.add({ ...entry, roles: ['observer'], name: 'b' })
+  await bob.ping(alice.id)
+  const removed = lost()
+  await alice.trust.remove(bob.id)
+  await removed
+  assert.deepEqual(alice.peers(), [])
+  await assert.rejects(bob.connect(alice.id), { code: 'SESSION_NOT_TRUSTED' })
+  await Promise.all([alice.close(), bob.close()])
+})
+
 test('closing lets running handlers answer first', async () => {
   verifies('R144')
   const { alice, bob } = await couple()

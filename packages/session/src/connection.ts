@@ -33,6 +33,7 @@ export class Connection implements ByteStreamHandlers, PacketSink {
   /** Holds the record that is being gathered. */
   #lent: Uint8Array | undefined
   #isOver = false
+  #packets = 0
   #droppedBytes = 0
 
   constructor(
@@ -61,13 +62,16 @@ export class Connection implements ByteStreamHandlers, PacketSink {
     }
     this.receivedBytes += chunk.length
     const holdsOnlyRecords = this.#buffers !== undefined
+    const packets = this.#packets
     const fault = this.decoder.push(chunk, this)
     // Its records have been opened into memory of their own, and what is left of one has been copied.
-    if (holdsOnlyRecords) release(chunk)
+    // And of a chunk that completed no packet nobody has seen anything.
+    if (holdsOnlyRecords || this.#packets === packets) release(chunk)
     if (fault !== undefined && !this.#isOver) this.phase.packetFault(fault)
   }
 
   packet(flags: number, header: Uint8Array, payload: Uint8Array): void {
+    this.#packets += 1
     if (!this.#isOver) this.phase.packet(flags, header, payload)
     // While a record is gathered no other is cut, so this was the gathered one.
     this.#giveBack()
@@ -94,6 +98,7 @@ export class Connection implements ByteStreamHandlers, PacketSink {
 
   #drop(chunk: Uint8Array): void {
     this.#droppedBytes += chunk.length
+    release(chunk)
     if (this.#droppedBytes > droppedBytesMax) this.stream.destroy()
   }
 
