@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { equalConstantTime } from '@myelin/crypto'
 import { verifies } from '@myelin/testkit'
 
-verifies('R004')
+verifies('R004', 'R100')
 
 const root = resolve(import.meta.dirname, '../../..')
 const sources = globSync('packages/*/src/**/*.ts', { cwd: root })
