@@ -7,6 +7,8 @@ import { dirname, join, relative, sep } from 'node:path'
 import { BaseError } from './errors.ts'
 import type { Clock, Random, Store } from './ports.ts'
 
+export { loadNodeFfi, type NodeFfi } from './node-ffi.ts'
+
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),

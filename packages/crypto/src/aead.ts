@@ -6,12 +6,22 @@
 // Sealed bytes are ciphertext ‖ tag (16 bytes). `open` answers a forgery with undefined; wrong key
 // or nonce lengths are the caller's fault and throw. Nonces are the caller's to keep unique per
 // key.
+//
+// The two record ciphers run on the OpenSSL of this Node directly where that can be had
+// (openssl-aead.ts), everything else through node:crypto. Both engines are the same library; the
+// first use compares them, and a difference leaves node:crypto.
 
 import { createCipheriv, createDecipheriv } from 'node:crypto'
-import { utf8Encode } from '@myelin/base'
+import { equalBytes, utf8Encode } from '@myelin/base'
 import { hchacha } from '@noble/ciphers/chacha.js'
 import { requireLength } from './errors.ts'
 import { aeadTagBytes } from './limits.ts'
+import {
+  type AeadEngine,
+  engineAdBytesMax,
+  engineBytesMax,
+  opensslEngines,
+} from './openssl-aead.ts'
 
 export type AeadName = 'chacha20-poly1305' | 'aes-256-gcm' | 'xchacha20-poly1305'
 
@@ -85,8 +95,7 @@ export function aead(name: AeadName): Aead {
 }
 
 function aeadOf<Name extends string>(name: Name, nonceBytes: number): Aead<Name> {
-  // All names go one way through Node; its types know this shape for GCM.
-  const cipherName = name as string as 'aes-256-gcm'
+  const slow = nodeEngine(name)
   return {
     name,
     keyBytes: 32,
@@ -99,8 +108,33 @@ function aeadOf<Name extends string>(name: Name, nonceBytes: number): Aead<Name>
     },
     open(key, nonce, sealed, ad) {
       checkLengths(name, nonceBytes, key, nonce)
+      if (sealed.length < aeadTagBytes) return undefined
+      return (engineFor(name, sealed, ad) ?? slow).open(key, nonce, sealed, ad)
+    },
+    sealInto(key, nonce, plaintext, ad, target, offset) {
+      checkLengths(name, nonceBytes, key, nonce)
+      const engine = engineFor(name, plaintext, ad) ?? slow
+      const source = overlapsAside(plaintext, target, offset) ? plaintext.slice() : plaintext
+      engine.sealInto(key, nonce, source, ad, target, offset)
+      return plaintext.length + aeadTagBytes
+    },
+  }
+}
+
+/** Any cipher of node:crypto, by its name there. */
+export function nodeEngine(name: string): AeadEngine {
+  // All names go one way through Node; its types know this shape for GCM.
+  const cipherName = name as 'aes-256-gcm'
+  return {
+    sealInto(key, nonce, plaintext, ad, target, offset) {
+      const cipher = createCipheriv(cipherName, key, nonce, tagOptions)
+      if (ad.length > 0) cipher.setAAD(ad)
+      target.set(cipher.update(plaintext), offset)
+      cipher.final()
+      target.set(cipher.getAuthTag(), offset + plaintext.length)
+    },
+    open(key, nonce, sealed, ad) {
       const length = sealed.length - aeadTagBytes
-      if (length < 0) return undefined
       const decipher = createDecipheriv(cipherName, key, nonce, tagOptions)
       if (ad.length > 0) decipher.setAAD(ad)
       decipher.setAuthTag(sealed.subarray(length))
@@ -113,16 +147,69 @@ function aeadOf<Name extends string>(name: Name, nonceBytes: number): Aead<Name>
         return undefined
       }
     },
-    sealInto(key, nonce, plaintext, ad, target, offset) {
-      checkLengths(name, nonceBytes, key, nonce)
-      const cipher = createCipheriv(cipherName, key, nonce, tagOptions)
-      if (ad.length > 0) cipher.setAAD(ad)
-      target.set(cipher.update(plaintext), offset)
-      cipher.final()
-      target.set(cipher.getAuthTag(), offset + plaintext.length)
-      return plaintext.length + aeadTagBytes
-    },
+    // OpenSSL cleanses a context as it frees it.
+    forget() {},
   }
+}
+
+type Engines = Readonly<Record<string, AeadEngine>>
+
+let engines: Engines | undefined
+
+/** Which engine seals and opens records in this process. */
+export function aeadEngine(): 'openssl' | 'node:crypto' {
+  return Object.hasOwn(allEngines(), 'aes-256-gcm') ? 'openssl' : 'node:crypto'
+}
+
+/** Overwrites what the engines still hold of the last keys they were given. */
+export function forgetAeadKeys(): void {
+  if (engines === undefined) return
+  for (const engine of Object.values(engines)) engine.forget()
+}
+
+function engineFor(name: string, bytes: Uint8Array, ad: Uint8Array): AeadEngine | undefined {
+  if (bytes.length > engineBytesMax || ad.length > engineAdBytesMax) return undefined
+  return allEngines()[name]
+}
+
+function allEngines(): Engines {
+  engines ??= trustedEngines()
+  return engines
+}
+
+function trustedEngines(): Engines {
+  const found = Object.entries(opensslEngines() ?? {})
+  return Object.fromEntries(found.filter(([name, engine]) => agrees(engine, nodeEngine(name))))
+}
+
+/** Seals to the same bytes, opens them, and refuses a changed bit, at lengths around the blocks. */
+function agrees(engine: AeadEngine, reference: AeadEngine): boolean {
+  const key = Uint8Array.from({ length: 32 }, (_, i) => 7 * i)
+  const nonce = Uint8Array.from({ length: 12 }, (_, i) => 5 * i)
+  const ad = Uint8Array.from({ length: 10 }, (_, i) => 3 * i)
+  return [0, 1, 16, 63, 1000].every((length) => {
+    const plaintext = Uint8Array.from({ length }, (_, i) => 11 * i)
+    const sealed = new Uint8Array(length + aeadTagBytes)
+    const expected = new Uint8Array(length + aeadTagBytes)
+    try {
+      engine.sealInto(key, nonce, plaintext, ad, sealed, 0)
+      reference.sealInto(key, nonce, plaintext, ad, expected, 0)
+      const isSame = equalBytes(sealed, expected)
+      const opened = engine.open(key, nonce, expected, ad)
+      const isOpened = opened !== undefined && equalBytes(opened, plaintext)
+      expected[length] = (expected[length] ?? 0) ^ 1
+      return isSame && isOpened && engine.open(key, nonce, expected, ad) === undefined
+    } catch {
+      return false
+    }
+  })
+}
+
+/** OpenSSL writes in place or elsewhere, but not over what it has still to read. */
+function overlapsAside(plaintext: Uint8Array, target: Uint8Array, offset: number): boolean {
+  if (plaintext.buffer !== target.buffer) return false
+  const apart = plaintext.byteOffset - target.byteOffset - offset
+  return apart !== 0 && Math.abs(apart) < plaintext.length
 }
 
 function checkLengths(name: string, nonceBytes: number, key: Uint8Array, nonce: Uint8Array): void {

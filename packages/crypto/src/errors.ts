@@ -5,6 +5,8 @@
 import { MyelinError } from '@myelin/base'
 
 export type CryptoErrorCode =
+  /** OpenSSL failed where it cannot: memory is exhausted or the library is not what it says. */
+  | 'CRYPTO_ENGINE'
   /** A key of the right length that the algorithm refuses (a low-order point, a zero scalar). */
   | 'CRYPTO_KEY_INVALID'
   /** A key, nonce, seed, context or output length that the algorithm does not have. */

@@ -31,9 +31,11 @@ export {
   type Aead,
   type AeadName,
   aead,
+  aeadEngine,
   aes256Gcm,
   aes256GcmSiv,
   chacha20Poly1305,
+  forgetAeadKeys,
   xchacha20Poly1305,
 } from './aead.ts'
 export { type AeadRaceOptions, fasterAead } from './aead-choice.ts'

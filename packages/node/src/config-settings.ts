@@ -29,6 +29,21 @@ const pathForm: TextForm = {
   says: 'a path',
 }
 
+const pinForm: TextForm = {
+  pattern: /^[A-Za-z0-9+/]{43}=$/,
+  says: 'the base64 SHA-256 of a public key (SPKI)',
+}
+
+const urlPathForm: TextForm = {
+  pattern: /^\/[\w.~!$&'()*+,;=:@%/-]{0,200}$/,
+  says: 'the path of a URL, such as /agents',
+}
+
+const originForm: TextForm = {
+  pattern: /^https?:\/\/[a-z0-9.[\]:-]+$/,
+  says: 'an origin such as https://example.org',
+}
+
 /** The shape only: the transport that handles an address checks its parts. */
 const addressForm: TextForm = {
   pattern: /^\/[a-z][a-z0-9-]*(?:\/[^\s/]+)+$/,
@@ -127,6 +142,33 @@ export const settings = group('The configuration of one agent.', {
       default: true,
     }),
   }),
+  tls: group('TLS around sessions, on addresses with /tls.', {
+    certificateFile: text('Certificate chain (PEM); to listen on /tls, keyFile is needed too.', {
+      default: undefined,
+      form: pathForm,
+    }),
+    keyFile: text('Private key of the certificate (PEM).', { default: undefined, form: pathForm }),
+    caFile: text('Authorities that sign the certificates of peers (PEM), instead of public ones.', {
+      default: undefined,
+      form: pathForm,
+    }),
+    pins: texts('The only keys that peers may have; empty for any.', {
+      default: [],
+      form: pinForm,
+    }),
+    requestCert: flag('Ask those who dial for a certificate.', { default: false }),
+    rejectUnauthorized: flag('Refuse certificates that no authority vouches for.', {
+      default: true,
+    }),
+    versionMin: choice('The oldest version that is accepted.', {
+      choices: ['1.2', '1.3'],
+      default: '1.2',
+    }),
+  }),
+  websocket: group('WebSocket, on addresses with /ws.', {
+    path: text('Path of the URL, for listening and dialling.', { default: '/', form: urlPathForm }),
+    origins: texts('Origins of web pages that may connect.', { default: [], form: originForm }),
+  }),
   compression: group('Compression of records before they are sealed.', {
     algorithms: selection('Algorithms offered and accepted, the preferred one first.', {
       default: ['zstd', 'lz4', 'none'],
@@ -210,6 +252,12 @@ export interface Relation {
 }
 
 export const relations: readonly Relation[] = [
+  {
+    paths: ['tls.keyFile', 'tls.certificateFile'],
+    holds: ({ tls }) => (tls.keyFile === undefined) === (tls.certificateFile === undefined),
+    problem: 'and tls.certificateFile belong together, and one is missing',
+    expected: 'both files or neither',
+  },
   {
     paths: ['limits.handshakesPendingMax', 'limits.sessionsMax'],
     holds: ({ limits }) => limits.handshakesPendingMax <= limits.sessionsMax,

@@ -25,9 +25,10 @@ import {
   parseAgentId,
   type TrustStore,
 } from '@myelin/identity'
-import { ipc, memory, type StreamTransport, splitPeer, tcp, transports } from '@myelin/transport'
+import { type StreamTransport, splitPeer, transports } from '@myelin/transport'
 import { builtInMessageTypes } from '@myelin/wire'
 import { environmentOf } from './agent-environment.ts'
+import { agentTransports, type TlsMaterial } from './agent-transports.ts'
 import { loadConfiguration } from './config.ts'
 import { describeFault } from './config-faults.ts'
 import type { Configuration, PartialConfiguration } from './config-settings.ts'
@@ -54,7 +55,9 @@ export interface CreateAgentOptions extends PartialConfiguration {
   readonly random?: Random
   /** Where the agent keeps its keys and its trust, instead of the folder `home`. */
   readonly store?: Store
-  /** Further transports, asked before the built-in ones (memory, tcp, ipc). */
+  /** The settings of TLS, with key and certificates as PEM or as files. */
+  readonly tls?: PartialConfiguration['tls'] & TlsMaterial
+  /** Further transports, asked before the built-in ones (memory, tcp, ipc, shm, tls, websocket). */
   readonly transports?: readonly StreamTransport[]
   /** Called before the first door opens: handlers that are added here miss no message. */
   readonly prepare?: (agent: NodeAgent) => void
@@ -116,7 +119,8 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
     clock = systemClock,
     random = systemRandom,
   } = options
-  const configuration = configurationOf(options)
+  const { configuration, material } = configurationOf(options)
+  const builtIn = await agentTransports({ configuration, material, logger })
   const home = await openHome({
     path: configuration.home,
     passphrase,
@@ -150,7 +154,7 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
       guard: new Guard({ clock, log, policy, rates }),
       log,
       types: builtInMessageTypes(),
-      transport: transports([...(options.transports ?? []), memory(), tcp(), ipc()]),
+      transport: transports([...(options.transports ?? []), ...builtIn]),
       sessionsMax,
       handshakesPendingMax,
     },
@@ -299,13 +303,25 @@ class ConfiguredAgent extends Fabric implements NodeAgent {
   }
 }
 
-function configurationOf(options: CreateAgentOptions): Configuration {
+function configurationOf(options: CreateAgentOptions): {
+  readonly configuration: Configuration
+  readonly material: TlsMaterial
+} {
   const { passphrase, trust, policy, logger, clock, random, ...rest } = options
-  const { transports: others, prepare, store, ...code } = rest
-  const loaded = loadConfiguration({ code })
-  if (loaded.ok) return loaded.value
-  const faults = loaded.faults.map((fault) => describeFault(fault)).join('; ')
-  throw new NodeError('NODE_CONFIGURATION', `the options have faults: ${faults}`, { kind: 'usage' })
+  const { transports: others, prepare, store, tls = {}, ...code } = rest
+  const { key, cert, ca, ...settings } = tls
+  const loaded = loadConfiguration({ code: { ...code, tls: settings } })
+  if (!loaded.ok) {
+    const faults = loaded.faults.map((fault) => describeFault(fault)).join('; ')
+    const message = `the options have faults: ${faults}`
+    throw new NodeError('NODE_CONFIGURATION', message, { kind: 'usage' })
+  }
+  const material = {
+    ...(key === undefined ? {} : { key }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(ca === undefined ? {} : { ca }),
+  }
+  return { configuration: loaded.value, material }
 }
 
 async function addTrust(

@@ -5,7 +5,7 @@ import { type Clock, type Logger, MyelinError, type Random } from '@myelin/base'
 import { systemClock, systemRandom } from '@myelin/base/system'
 import { reply } from '@myelin/fabric'
 import { type AgentId, parseAgentId } from '@myelin/identity'
-import { ipc, splitPeer, tcp } from '@myelin/transport'
+import { splitPeer } from '@myelin/transport'
 import type { Configuration } from './config-settings.ts'
 import { type ControlServer, daemonRuns, serveControl } from './control.ts'
 import { connectControl } from './control-client.ts'
@@ -47,7 +47,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     logger,
     clock,
     random,
-    transports: [tcp({ logger }), ipc({ logger })],
     prepare: (created) => {
       options.prepare?.(created)
       answerEchoAndPing(created)

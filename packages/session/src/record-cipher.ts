@@ -4,7 +4,7 @@
 // secret is only needed for updates, so what a record needs is 64 bytes (R065, B18).
 
 import { createCipheriv } from 'node:crypto'
-import { type Aead, aead, wipe } from '@myelin/crypto'
+import { type Aead, aead, forgetAeadKeys, wipe } from '@myelin/crypto'
 import { packetFlags, packetHeaderBytes, writePacketHeader } from '@myelin/wire'
 import { recordBytesMax } from './limits.ts'
 import type { SuiteName } from './negotiation.ts'
@@ -54,6 +54,7 @@ class DirectionKeys {
   }
 
   wipe(): void {
+    forgetAeadKeys()
     wipe(this.#secret)
     wipe(this.key)
     wipe(this.#iv)

@@ -4,6 +4,7 @@
 // is lost or held up over a rotation (R029).
 
 import type { Clock } from '@myelin/base'
+import { aeadEngine } from '@myelin/crypto'
 import type { ByteStream } from '@myelin/transport'
 import { type CompressionName, compress, frameKinds } from '@myelin/wire'
 import { recordBytesMax } from './limits.ts'
@@ -29,7 +30,10 @@ export interface RecordWriterOptions {
 
 /** Bytes that the transport may hold before the writer counts as blocked. */
 const transportBufferBytesMax = 256 * 1024
-/** A record from here on leaves in parts: for a smaller one the three writes cost more than the copy. */
+/**
+ * A record from here on leaves in parts where the cipher writes to memory of its own: for a smaller one the three
+ * writes cost more than the copy.
+ */
 const partsFromBytes = recordBytesMax / 4
 /** One byte of each record is kept free for the key-update frame. */
 export const recordRoom = recordBytesMax - 1
@@ -144,7 +148,7 @@ export class RecordWriter {
   #seal(plaintext: Uint8Array, isCompressed: boolean): Uint8Array | readonly Uint8Array[] {
     const { sealer } = this.#options
     this.bytes += plaintext.length + sealedOverheadBytes
-    return plaintext.length < partsFromBytes
+    return plaintext.length < partsFromBytes || aeadEngine() === 'openssl'
       ? sealer.seal(plaintext, isCompressed)
       : sealer.sealParts(plaintext, isCompressed)
   }
@@ -152,8 +156,12 @@ export class RecordWriter {
   /** False: the transport's buffer is above its mark. */
   #write(sealed: Uint8Array | readonly Uint8Array[]): boolean {
     const { stream } = this.#options
-    if (sealed instanceof Uint8Array) return stream.write(sealed)
     let hasRoom = true
+    if (sealed instanceof Uint8Array) {
+      hasRoom = stream.write(sealed)
+      if (stream.isHandedOver) release(sealed)
+      return hasRoom
+    }
     stream.cork()
     for (const part of sealed) hasRoom = stream.write(part)
     stream.uncork()

@@ -374,7 +374,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       this.#fail('SESSION_PROTOCOL', 'settings come first')
       return
     }
-    this.#retention.begin(record.length)
+    // Short records share memory, and one message keeps all of it.
+    this.#retention.begin(record.buffer.byteLength)
     this.#pingsInRecord = 0
     const fault = readFrames(record, this)
     if (fault !== undefined) this.#fail('SESSION_PROTOCOL', fault)

@@ -1,12 +1,14 @@
 // Addresses as multiaddrs (github.com/multiformats/multiaddr): what this package dials and listens on.
 //
 //   /ip4/192.0.2.1/tcp/4001   /ip6/2001:db8::1/tcp/4001   /dns/example.org/tcp/4001, also dns4 and dns6
+//   /…/tcp/443/tls            /…/tcp/443/tls/sni/example.org      TLS; sni where the name is not the host's
+//   /…/tcp/80/ws              /…/tcp/443/tls/ws, read also from /wss, and with sni: WebSocket
 //   /unix/%2Frun%2Fagent.sock (one component: slashes are percent-encoded)      /memory/alice
+//   /shm/%2Frun%2Fagent.sock  ours, not a registered protocol: shared memory, agreed on over that socket
 //
 // each with an optional trailing /p2p/<peer id>. Text comes from peers and files, so it is read into a Result;
-// `addressFaults` says for each fault how to mend the text. Pure.
+// `addressFaults` says for each fault how to mend the text. Pure, and free of Node: browsers use it too.
 
-import { isIPv6 } from 'node:net'
 import { type Component, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { err, ok, type Result } from '@myelin/base'
 import { TransportError } from './errors.ts'
@@ -31,7 +33,7 @@ export const addressFaults = {
   address_port: 'has a bad port; use 0 to 65535 without leading zeros',
   address_slash: 'does not start with "/"; write a multiaddr such as /dns4/example.org/tcp/4001',
   address_unsupported:
-    'is of no supported form; use /ip4|ip6|dns|dns4|dns6/…/tcp/…, /unix/… or /memory/…',
+    'is of no supported form; use /ip4|ip6|dns|dns4|dns6/…/tcp/…, the same with /tls, /ws or /tls/ws, /unix/…, /shm/… or /memory/…',
 } as const
 
 export type AddressFault = keyof typeof addressFaults
@@ -43,6 +45,16 @@ export interface TcpEndpoint {
   readonly family: 0 | 4 | 6
 }
 
+/** Where TLS is spoken, and as whom the peer is addressed. */
+export interface TlsEndpoint extends TcpEndpoint {
+  /** The name behind /sni/, where it is not the host. */
+  readonly serverName?: string
+}
+
+export interface WebSocketEndpoint extends TlsEndpoint {
+  readonly isTls: boolean
+}
+
 interface AddressParts {
   /** The address in its canonical spelling, without the peer. */
   readonly address: string
@@ -50,23 +62,31 @@ interface AddressParts {
   readonly peer?: string
 }
 
-export type Address = AddressParts &
-  (
-    | { readonly kind: 'tcp'; readonly endpoint: TcpEndpoint }
-    | { readonly kind: 'unix'; readonly path: string }
-    | { readonly kind: 'memory'; readonly name: string }
-  )
+type Place =
+  | { readonly kind: 'tcp'; readonly endpoint: TcpEndpoint }
+  | { readonly kind: 'tls'; readonly endpoint: TlsEndpoint }
+  | { readonly kind: 'websocket'; readonly endpoint: WebSocketEndpoint }
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'shm'; readonly path: string }
+  | { readonly kind: 'memory'; readonly name: string }
+
+export type Address = AddressParts & Place
 
 /** Stands for an end that has no name, such as the client of a Unix socket: the empty multiaddr. */
 export const unnamedAddress = '/'
 
 const codeP2p = 421
+const shmPrefix = '/shm/'
+const unixPrefix = '/unix/'
+const codeTls = 448
+const codeWs = 477
 
 /** Reads one address that this package can dial or listen on. */
 export function parseAddress(text: string): Result<Address, AddressFault> {
   if (text === '') return err('address_empty')
   if (text.length > addressCharsMax) return err('address_long')
   if (!text.startsWith('/')) return err('address_slash')
+  if (text.startsWith(shmPrefix)) return parseShm(text)
   let components: Component[]
   try {
     components = multiaddr(text).getComponents()
@@ -75,7 +95,7 @@ export function parseAddress(text: string): Result<Address, AddressFault> {
   }
   const last = components.at(-1)
   const hasPeer = components.length > 1 && last?.code === codeP2p
-  const place = hasPeer ? components.slice(0, -1) : components
+  const place = spellOut(hasPeer ? components.slice(0, -1) : components)
   // The library checks a value only as it encodes it: each part is encoded here, where it can be named.
   if (hasPeer && !isEncodable([last])) return err('address_peer')
   const kind = parsePlace(place)
@@ -103,11 +123,32 @@ export function tcpEndpoint(address: string): Result<TcpEndpoint, AddressFault> 
   return parsed.value.kind === 'tcp' ? ok(parsed.value.endpoint) : err('address_unsupported')
 }
 
+/** The host, port and name of a /…/tcp/…/tls address. */
+export function tlsEndpoint(address: string): Result<TlsEndpoint, AddressFault> {
+  const parsed = parseAddress(address)
+  if (!parsed.ok) return parsed
+  return parsed.value.kind === 'tls' ? ok(parsed.value.endpoint) : err('address_unsupported')
+}
+
+/** The host, port and name of a /…/tcp/…/ws or /…/tcp/…/tls/ws address. */
+export function websocketEndpoint(address: string): Result<WebSocketEndpoint, AddressFault> {
+  const parsed = parseAddress(address)
+  if (!parsed.ok) return parsed
+  return parsed.value.kind === 'websocket' ? ok(parsed.value.endpoint) : err('address_unsupported')
+}
+
 /** The file path of a /unix/… address, as it is written there. */
 export function ipcPath(address: string): Result<string, AddressFault> {
   const parsed = parseAddress(address)
   if (!parsed.ok) return parsed
   return parsed.value.kind === 'unix' ? ok(parsed.value.path) : err('address_unsupported')
+}
+
+/** The path of the socket of a /shm/… address. */
+export function shmPath(address: string): Result<string, AddressFault> {
+  const parsed = parseAddress(address)
+  if (!parsed.ok) return parsed
+  return parsed.value.kind === 'shm' ? ok(parsed.value.path) : err('address_unsupported')
 }
 
 /** The name of a /memory/… address. */
@@ -119,7 +160,7 @@ export function memoryName(address: string): Result<string, AddressFault> {
 
 /** The multiaddr of an IP address and port, as a socket reports them. A zone (`%eth0`) is left out. */
 export function tcpAddress(host: string, port: number): string {
-  if (!isIPv6(host)) return `/ip4/${host}/tcp/${port}`
+  if (!host.includes(':')) return `/ip4/${host}/tcp/${port}`
   const zone = host.indexOf('%')
   return `/ip6/${zone < 0 ? host : host.slice(0, zone)}/tcp/${port}`
 }
@@ -127,6 +168,11 @@ export function tcpAddress(host: string, port: number): string {
 /** The multiaddr of a socket path. */
 export function ipcAddress(path: string): string {
   return `/unix/${encodeURIComponent(path)}`
+}
+
+/** The address of shared memory that is agreed on over the socket at `path`. */
+export function shmAddress(path: string): string {
+  return `${shmPrefix}${encodeURIComponent(path)}`
 }
 
 /**
@@ -147,10 +193,15 @@ export function addressError(address: string, fault: AddressFault): TransportErr
   return new TransportError('TRANSPORT_ADDRESS', message, { kind: 'usage' })
 }
 
-type Place =
-  | { readonly kind: 'tcp'; readonly endpoint: TcpEndpoint }
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'memory'; readonly name: string }
+/** Reads it as the address of its socket: multiaddr knows no shared memory. */
+function parseShm(text: string): Result<Address, AddressFault> {
+  const parsed = parseAddress(unixPrefix + text.slice(shmPrefix.length))
+  if (!parsed.ok) return parsed
+  const { address, peer, ...place } = parsed.value
+  if (place.kind !== 'unix') return err('address_unsupported')
+  const own = shmPrefix + address.slice(unixPrefix.length)
+  return ok({ ...place, kind: 'shm', address: own, ...(peer === undefined ? {} : { peer }) })
+}
 
 const families: Readonly<Record<string, 0 | 4 | 6>> = { ip4: 4, ip6: 6, dns: 0, dns4: 4, dns6: 6 }
 
@@ -164,10 +215,45 @@ function parsePlace(components: readonly Component[]): Result<Place, AddressFaul
   const family = Object.hasOwn(families, first?.name ?? '')
     ? families[first?.name ?? '']
     : undefined
-  if (components.length !== 2 || family === undefined || second?.name !== 'tcp')
-    return err('address_unsupported')
+  if (family === undefined || second?.name !== 'tcp') return err('address_unsupported')
   if (first?.name.startsWith('dns') && !isHostName(value)) return err('address_host')
-  return ok({ kind: 'tcp', endpoint: { host: value, port: Number(second.value), family } })
+  const endpoint = { host: value, port: Number(second.value), family }
+  return parseSuffix(endpoint, components.slice(2))
+}
+
+/** What is spoken over TCP: nothing of ours, TLS, WebSocket, or WebSocket over TLS. */
+function parseSuffix(
+  endpoint: TcpEndpoint,
+  suffix: readonly Component[],
+): Result<Place, AddressFault> {
+  const sni = suffix[0]?.name === 'tls' && suffix[1]?.name === 'sni' ? suffix[1] : undefined
+  const serverName = sni?.value
+  if (sni !== undefined && !isServerName(serverName ?? '')) return err('address_host')
+  const named = { ...endpoint, ...(serverName === undefined ? {} : { serverName }) }
+  const protocols = suffix.filter((component) => component !== sni)
+  switch (protocols.map(({ name }) => name).join('/')) {
+    case '':
+      return ok({ kind: 'tcp', endpoint })
+    case 'tls':
+      return ok({ kind: 'tls', endpoint: named })
+    case 'ws':
+      return ok({ kind: 'websocket', endpoint: { ...endpoint, isTls: false } })
+    case 'tls/ws':
+      return ok({ kind: 'websocket', endpoint: { ...named, isTls: true } })
+    default:
+      return err('address_unsupported')
+  }
+}
+
+/** /wss is the older spelling of /tls/ws. */
+function spellOut(components: readonly Component[]): readonly Component[] {
+  if (components.at(-1)?.name !== 'wss') return components
+  return [...components.slice(0, -1), { code: codeTls, name: 'tls' }, { code: codeWs, name: 'ws' }]
+}
+
+/** A name that SNI can carry: no address (RFC 6066 §3), no dot at its end. */
+function isServerName(name: string): boolean {
+  return isHostName(name) && !name.endsWith('.') && !/^[\d.]+$/.test(name)
 }
 
 /** Absolute on Unix or on Windows, no NUL (the system would cut there), and not a folder. */

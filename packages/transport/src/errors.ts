@@ -11,12 +11,16 @@ export type TransportErrorCode =
   | 'TRANSPORT_DENIED'
   | 'TRANSPORT_EXHAUSTED'
   | 'TRANSPORT_FAILED'
+  | 'TRANSPORT_HANDSHAKE'
   | 'TRANSPORT_IN_USE'
   | 'TRANSPORT_OPTION'
+  | 'TRANSPORT_PROTOCOL'
   | 'TRANSPORT_REFUSED'
   | 'TRANSPORT_RESET'
   | 'TRANSPORT_TIMEOUT'
+  | 'TRANSPORT_UNAVAILABLE'
   | 'TRANSPORT_UNREACHABLE'
+  | 'TRANSPORT_UNTRUSTED'
 
 export class TransportError extends MyelinError<TransportErrorCode> {}
 
@@ -73,6 +77,30 @@ const failed: SystemFault = {
   reason: 'the system reported an error; its cause has the details',
 }
 
+const tlsFailed: SystemFault = {
+  code: 'TRANSPORT_HANDSHAKE',
+  kind: 'protocol',
+  reason:
+    'TLS came to no agreement; check that the peer speaks TLS, its version, suites and groups',
+}
+const certificateAsked: SystemFault = {
+  code: 'TRANSPORT_UNTRUSTED',
+  kind: 'usage',
+  reason: 'the peer does not accept our certificate; give one that its authority has signed',
+}
+const untrusted: SystemFault = {
+  code: 'TRANSPORT_UNTRUSTED',
+  kind: 'usage',
+  reason: "the peer's certificate is not to be trusted; give its authority in ca, or correct it",
+}
+const namesAnotherHost =
+  "the peer's certificate is for another name; dial that name, or add it as /tls/sni/<name>"
+const broken: SystemFault = {
+  code: 'TRANSPORT_PROTOCOL',
+  kind: 'protocol',
+  reason: 'the peer broke the WebSocket protocol; check what speaks there',
+}
+
 const systemFaults: ReadonlyMap<string, SystemFault> = new Map([
   ['ECONNREFUSED', refused],
   ['ENOENT', refused],
@@ -119,6 +147,22 @@ const systemFaults: ReadonlyMap<string, SystemFault> = new Map([
   ],
 ])
 
+/** Families of codes: the verification of certificates (X509_V_ERR_…), OpenSSL and ws. */
+const faultFamilies: readonly (readonly [RegExp, SystemFault])[] = [
+  [/^ERR_SSL_.*_ALERT_\w*(?:CERTIFICATE|UNKNOWN_CA)/, certificateAsked],
+  [/^ERR_TLS_CERT_ALTNAME_/, { ...untrusted, reason: namesAnotherHost }],
+  [/^(?:CERT|CRL)_|^UNABLE_TO_|SELF_SIGNED|^INVALID_(?:CA|PURPOSE)$|^PATH_LENGTH_/, untrusted],
+  [/^HOSTNAME_MISMATCH$|^ERROR_IN_CERT_/, untrusted],
+  [/^ERR_SSL_|^ERR_TLS_|^EPROTO$/, tlsFailed],
+  [/^WS_ERR_/, broken],
+]
+
+function faultOf(name: string | undefined): SystemFault {
+  if (name === undefined) return failed
+  const family = () => faultFamilies.find(([pattern]) => pattern.test(name))?.[1]
+  return systemFaults.get(name) ?? family() ?? failed
+}
+
 /** The `code` of an error of Node or the system, such as `ECONNREFUSED`. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
@@ -130,7 +174,7 @@ export function systemCode(error: unknown): string | undefined {
 export function transportErrorOf(cause: unknown, what: string): TransportError {
   if (cause instanceof TransportError) return cause
   const name = systemCode(cause)
-  const fault = (name === undefined ? undefined : systemFaults.get(name)) ?? failed
+  const fault = faultOf(name)
   const suffix = name === undefined ? '' : ` (${name})`
   return transportError(fault.code, `${what}: ${fault.reason}${suffix}`, {
     cause,
@@ -147,6 +191,24 @@ export function abortedError(what: string, reason: unknown): TransportError {
 
 export function resetError(what: string): TransportError {
   return transportError('TRANSPORT_RESET', `${what}: ${reset.reason}`, { kind: 'recoverable' })
+}
+
+/** The peer did what the protocol forbids; `reason` has the fault and the mend. */
+export function protocolError(what: string, reason: string): TransportError {
+  return transportError('TRANSPORT_PROTOCOL', `${what}: ${reason}`, { kind: 'protocol' })
+}
+
+export function handshakeError(what: string, reason: string, cause?: unknown): TransportError {
+  const message = `${what}: ${reason}`
+  return transportError('TRANSPORT_HANDSHAKE', message, { cause, kind: 'protocol' })
+}
+
+export function untrustedError(what: string, reason: string): TransportError {
+  return transportError('TRANSPORT_UNTRUSTED', `${what}: ${reason}`, { kind: 'usage' })
+}
+
+export function optionError(message: string, cause?: unknown): TransportError {
+  return transportError('TRANSPORT_OPTION', message, { cause, kind: 'usage' })
 }
 
 export function attachedTwiceError(): TransportError {

@@ -27,11 +27,17 @@ export {
   memoryName,
   parseAddress,
   pipePath,
+  shmAddress,
+  shmPath,
   splitPeer,
   type TcpEndpoint,
+  type TlsEndpoint,
   tcpAddress,
   tcpEndpoint,
+  tlsEndpoint,
   unnamedAddress,
+  type WebSocketEndpoint,
+  websocketEndpoint,
 } from './address.ts'
 export { type DialDeadlineOptions, dialWithDeadline } from './dial-deadline.ts'
 export { TransportError, type TransportErrorCode } from './errors.ts'
@@ -56,5 +62,10 @@ export type {
   StreamTransport,
   Transport,
 } from './ports.ts'
+export { type ShmOptions, shm } from './shm.ts'
 export { type TcpOptions, tcp } from './tcp.ts'
+export { type TlsTransportOptions, tls } from './tls.ts'
+export { type TlsOptions, tlsGroups, tlsSuites } from './tls-options.ts'
+export { pinOf } from './tls-pins.ts'
 export { transports } from './transports.ts'
+export { type WebSocketOptions, websocket } from './websocket.ts'

@@ -61,9 +61,88 @@ export const keepAliveDelayMs = 30_000
 /** Longest time for which a dial may be asked to wait. */
 export const dialTimeoutMsMax = 3_600_000
 
+/** Bytes of one direction of a shared-memory stream; powers of two. Memory is taken as it is first used. */
+export const shmRingBytesDefault = mib
+export const shmRingBytesMin = 4 * kib
+export const shmRingBytesMax = 64 * mib
+
+/** Open shared-memory streams per listener: each can come to hold two rings. */
+export const shmConnectionsDefault = 256
+
+/** Largest chunk that a shared-memory stream hands to its receiver. */
+export const shmChunkBytesMax = 64 * kib
+
+/** Milliseconds in which both sides of a shared-memory stream must have mapped it. */
+export const shmHandshakeMs = 10_000
+
+/** Longest time for which a turn may wait for bytes without letting go of the event loop, in microseconds. */
+export const shmSpinUsDefault = 20
+export const shmSpinUsMax = 1_000
+
+/** Longest time for which an idle stream may go on looking before it sleeps, in microseconds. */
+export const shmPollUsDefault = 200
+export const shmPollUsMax = 1_000_000
+
+/** A yield of the processor that took longer, in microseconds, let somebody else run. */
+export const shmContendedUs = 3
+
+/** Shorter than this, in microseconds, such looking cannot pay, and an idle stream sleeps at once. */
+export const shmWindowUsMin = 20
+
 /** Times that a listener tries again when others race it for the same socket path. */
 export const publishAttemptsMax = 3
+
+/** Connections per listener whose TLS or WebSocket handshake is not finished; further ones are closed. */
+export const handshakesPendingDefault = 256
+export const handshakesPendingMax = 100_000
+
+/** Time from the accepted connection to the end of its TLS and WebSocket handshakes. */
+export const handshakeTimeoutMsDefault = 10_000
+export const handshakeTimeoutMsMax = 600_000
+
+/** Addresses whose TLS sessions are kept for dialling again, and how many sessions of each. */
+export const ticketsDefault = 256
+export const ticketsMax = 65_536
+export const ticketsPerAddressMax = 4
+
+/** Pinned keys per transport. */
+export const pinsMax = 1_024
+
+/** Bytes of one WebSocket message that we send, and that we take from a peer. */
+export const webSocketSentBytesMax = 64 * kib
+export const webSocketMessageBytesMax = mib
+
+/** Fragments of one message, and chunks in which it may come. */
+export const webSocketFragmentsMax = 1_024
+export const webSocketChunksMax = 16_384
+
+/** Header of the HTTP request that becomes a WebSocket. */
+export const upgradeHeaderBytesMax = 8 * kib
+
+/** Time for the peer to answer our closing handshake. */
+export const webSocketCloseTimeoutMs = 10_000
+
+/** Unread bytes at which a stream whose socket cannot pause breaks; far above the session's credit. */
+export const unpausedBytesMax = 64 * mib
+
+/** How often a browser's socket is asked whether its buffer has shrunk, while somebody waits for that. */
+export const webSocketPollMs = 10
+
+/** Origins that a WebSocket listener knows. */
+export const originsMax = 256
 
 assert(memoryLowWaterBytes < memoryHighWaterBytes, 'a stream drains below its high-water mark')
 assert(connectionsDefault <= connectionsMax, 'the default must be allowed')
 assert(backlogDefault <= backlogMax, 'the default must be allowed')
+assert(
+  shmChunkBytesMax <= socketHighWaterBytes,
+  'a chunk is less than what waits behind a full ring',
+)
+assert(shmSpinUsDefault <= shmSpinUsMax, 'the default must be allowed')
+assert(shmPollUsDefault <= shmPollUsMax, 'the default must be allowed')
+assert(shmRingBytesMin <= shmRingBytesDefault, 'the default must be allowed')
+assert(shmRingBytesDefault <= shmRingBytesMax, 'the default must be allowed')
+assert(handshakesPendingDefault <= handshakesPendingMax, 'the default must be allowed')
+assert(handshakeTimeoutMsDefault <= handshakeTimeoutMsMax, 'the default must be allowed')
+assert(ticketsDefault <= ticketsMax, 'the default must be allowed')
+assert(webSocketSentBytesMax <= webSocketMessageBytesMax, 'a peer takes what we send')

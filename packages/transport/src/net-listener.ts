@@ -9,11 +9,11 @@ import {
   backlogMax,
   connectionsDefault,
   connectionsMax,
-  dropLoggedMs,
   keepAliveDelayMs,
   socketHighWaterBytes,
 } from './limits.ts'
 import type { Listener } from './ports.ts'
+import { SparseLog } from './sparse-log.ts'
 
 export interface ListenerOptions {
   /** Connections that wait to be accepted; the system may cap it lower. */
@@ -75,25 +75,15 @@ export function openServer(options: OpenServer): Promise<Server> {
       })
       resolve(server)
     })
-    server.on('drop', dropLogger(logger, what, bounds))
+    const drops = new SparseLog(logger, 'transport_connection_dropped', {
+      what,
+      connectionsMax: bounds.connectionsMax,
+    })
+    server.on('drop', () => drops.note())
     // `exclusive`: a worker of node:cluster has an identity of its own and shares no port with its siblings.
     const { backlog } = bounds
     server.listen({ ...options.listen, backlog, exclusive: true })
   })
-}
-
-/** Logs the first dropped connection, then how many there were, now and then. */
-function dropLogger(logger: Logger, what: string, { connectionsMax: bound }: ListenerBounds) {
-  let loggedMs = Number.NEGATIVE_INFINITY
-  let dropped = 0
-  return () => {
-    dropped += 1
-    const nowMs = performance.now()
-    if (nowMs - loggedMs < dropLoggedMs) return
-    logger.log('warn', 'transport_connection_dropped', { what, connectionsMax: bound, dropped })
-    loggedMs = nowMs
-    dropped = 0
-  }
 }
 
 /** The Listener of a server. `beforeClose` runs once, first. */

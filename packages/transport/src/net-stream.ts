@@ -1,4 +1,4 @@
-// A socket of node:net (TCP, Unix socket, named pipe) as a ByteStream. Chunks pass through as Node read them:
+// A socket of node:net (TCP, Unix socket, named pipe) or node:tls as a ByteStream. Chunks pass through as Node read them:
 // each has memory of its own, so the receiver may keep it. The closures are made once per stream.
 //
 // Node reports a peer that is gone and a peer that only ended alike, as the end of the readable side, because
@@ -18,6 +18,9 @@ export interface NetStreamNames {
   readonly remoteAddress: string
   /** TCP can reset a connection, pipes cannot. */
   readonly canReset: boolean
+  /** The TCP socket beneath a TLS one: that is what can be reset. */
+  readonly beneath?: Socket
+  readonly channelBinding?: Uint8Array
 }
 
 export class NetStream implements ByteStream {
@@ -25,7 +28,9 @@ export class NetStream implements ByteStream {
   readonly transport: string
   readonly localAddress: string
   readonly remoteAddress: string
+  readonly channelBinding?: Uint8Array
   readonly #socket: Socket
+  readonly #beneath: Socket
   readonly #canReset: boolean
   #handlers: ByteStreamHandlers | undefined
   #error: Error | undefined
@@ -43,7 +48,9 @@ export class NetStream implements ByteStream {
     this.transport = names.transport
     this.localAddress = names.localAddress
     this.remoteAddress = names.remoteAddress
+    if (names.channelBinding !== undefined) this.channelBinding = names.channelBinding
     this.#socket = socket
+    this.#beneath = names.beneath ?? socket
     this.#canReset = names.canReset
     socket.on('error', this.#onError)
     socket.on('drain', this.#onDrain)
@@ -52,12 +59,12 @@ export class NetStream implements ByteStream {
   }
 
   get bufferedBytes(): number {
-    return this.#socket.destroyed ? 0 : this.#socket.writableLength
+    return this.#isGone ? 0 : this.#socket.writableLength
   }
 
   /** Node counts a write that is still under way; a destroyed socket may have dropped one unfinished. */
   get isHandedOver(): boolean {
-    return !this.#socket.destroyed && this.#socket.writableLength === 0
+    return !this.#isGone && this.#socket.writableLength === 0
   }
 
   attach(handlers: ByteStreamHandlers): void {
@@ -69,7 +76,7 @@ export class NetStream implements ByteStream {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (!this.#socket.writable) return false
+    if (this.#isDestroyed || !this.#socket.writable) return false
     return this.#socket.write(bytes)
   }
 
@@ -93,15 +100,20 @@ export class NetStream implements ByteStream {
   }
 
   end(): void {
-    if (this.#socket.writable) this.#socket.end()
+    if (!this.#isDestroyed && this.#socket.writable) this.#socket.end()
   }
 
   destroy(error?: Error): void {
-    if (this.#isDestroyed || this.#socket.destroyed) return
+    if (this.#isGone) return
     this.#isDestroyed = true
     this.#error = error
-    if (this.#canReset) this.#socket.resetAndDestroy()
+    if (this.#canReset) this.#beneath.resetAndDestroy()
     else this.#socket.destroy()
+  }
+
+  /** A reset of the socket beneath a TLS one takes a turn to arrive there. */
+  get #isGone(): boolean {
+    return this.#isDestroyed || this.#socket.destroyed
   }
 
   readonly #onData = (chunk: Uint8Array): void => {

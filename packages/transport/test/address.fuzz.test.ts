@@ -7,12 +7,15 @@ import {
   splitPeer,
   tcpAddress,
   tcpEndpoint,
+  tlsEndpoint,
+  websocketEndpoint,
 } from '@myelin/transport'
 import fc from 'fast-check'
 
 const piece = fc.oneof(
   fc.constantFrom('/', 'ip4', 'ip6', 'tcp', 'dns4', 'unix', 'memory', 'p2p', '127.0.0.1', '::1'),
-  fc.constantFrom('80', '%2F', '%', '', '65536', 'ws', 'onion3', 'certhash', 'ip6zone', '\u0000'),
+  fc.constantFrom('80', '%2F', '%', '', '65536', 'onion3', 'certhash', 'ip6zone', '\u0000'),
+  fc.constantFrom('tls', 'ws', 'wss', 'sni', 'agent.example', 'http-path'),
   fc.string({ unit: 'binary' }),
 )
 
@@ -30,6 +33,29 @@ test('no text makes the reader throw, and what it accepts reads the same again',
     }),
     { numRuns: 3_000 },
   )
+})
+
+test('whatever follows a port is read into itself, with the same endpoint, or refused', () => {
+  const suffix = fc.array(fc.constantFrom('tls', 'ws', 'wss', 'sni', 'a.example'), { maxLength: 5 })
+  let accepted = 0
+  fc.assert(
+    fc.property(suffix, (parts) => {
+      const parsed = parseAddress(['/ip4/192.0.2.1/tcp/1', ...parts].join('/'))
+      if (!parsed.ok) return
+      accepted += 1
+      const again = parseAddress(parsed.value.address)
+      assert.deepEqual(again, parsed)
+      const protocols = parts.filter((_, index) => parts[index - 1] !== 'sni')
+      const isSecure = protocols.includes('tls') || protocols.includes('wss')
+      const isWeb = protocols.includes('ws') || protocols.includes('wss')
+      assert.equal(tcpEndpoint(parsed.value.address).ok, parts.length === 0)
+      assert.equal(tlsEndpoint(parsed.value.address).ok, isSecure && !isWeb)
+      const web = websocketEndpoint(parsed.value.address)
+      assert.equal(web.ok && web.value.isTls, isWeb && isSecure)
+    }),
+    { numRuns: 2_000 },
+  )
+  assert.ok(accepted > 50, `${accepted} were accepted`)
 })
 
 test('every absolute path survives its address', () => {

@@ -9,9 +9,13 @@ import {
   memoryName,
   parseAddress,
   pipePath,
+  shmAddress,
+  shmPath,
   splitPeer,
   tcpAddress,
   tcpEndpoint,
+  tlsEndpoint,
+  websocketEndpoint,
 } from '../src/address.ts'
 
 const peer = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
@@ -29,12 +33,75 @@ test('tcp addresses give host, port and family', () => {
   }
 })
 
+test('tls and websocket addresses give their endpoint, in one canonical spelling', () => {
+  const ip = { host: '192.0.2.1', port: 443, family: 4 }
+  const name = { host: 'agent.example', port: 1, family: 0 }
+  const serverName = 'front.example'
+  for (const [text, kind, address, endpoint] of [
+    ['/ip4/192.0.2.1/tcp/443/tls', 'tls', '/ip4/192.0.2.1/tcp/443/tls', ip],
+    [
+      '/dns/agent.example/tcp/1/tls/sni/front.example',
+      'tls',
+      '/dns/agent.example/tcp/1/tls/sni/front.example',
+      { ...name, serverName },
+    ],
+    [
+      '/ip4/192.0.2.1/tcp/443/ws',
+      'websocket',
+      '/ip4/192.0.2.1/tcp/443/ws',
+      { ...ip, isTls: false },
+    ],
+    [
+      `/ip4/192.0.2.1/tcp/443/wss/p2p/${peer}`,
+      'websocket',
+      '/ip4/192.0.2.1/tcp/443/tls/ws',
+      { ...ip, isTls: true },
+    ],
+    [
+      '/dns/agent.example/tcp/1/tls/sni/front.example/ws/',
+      'websocket',
+      '/dns/agent.example/tcp/1/tls/sni/front.example/ws',
+      { ...name, serverName, isTls: true },
+    ],
+  ] as const) {
+    const parsed = parseAddress(text)
+    assert.ok(parsed.ok, text)
+    assert.equal(parsed.value.kind, kind)
+    assert.equal(parsed.value.address, address)
+    assert.deepEqual(kind === 'tls' ? tlsEndpoint(text) : websocketEndpoint(text), {
+      ok: true,
+      value: endpoint,
+    })
+  }
+})
+
 test('a unix path is one component with its slashes percent-encoded', () => {
   assert.deepEqual(ipcPath('/unix/%2Frun%2Fmy%20agent.sock'), {
     ok: true,
     value: '/run/my agent.sock',
   })
   assert.equal(ipcAddress('/run/my agent.sock'), '/unix/%2Frun%2Fmy%20agent.sock')
+})
+
+test('an shm address is that of its socket under a name of our own', () => {
+  const parsed = parseAddress(`/shm/%2frun%2Fa.sock/ipfs/${peer}`)
+  assert.deepEqual(parsed, {
+    ok: true,
+    value: { kind: 'shm', address: '/shm/%2Frun%2Fa.sock', peer, path: '/run/a.sock' },
+  })
+  assert.equal(shmAddress('/run/a.sock'), '/shm/%2Frun%2Fa.sock')
+  assert.deepEqual(shmPath(shmAddress('/run/my agent')), { ok: true, value: '/run/my agent' })
+  for (const [address, fault] of [
+    ['/shm/', 'address_malformed'],
+    ['/shm/run/agent.sock', 'address_malformed'],
+    ['/shm/agent.sock', 'address_path'],
+    ['/shm/%2Frun%00', 'address_path'],
+    [`/shm/%2Fa/p2p/nobody`, 'address_peer'],
+    ['/shm/%2Fa/tcp/1', 'address_unsupported'],
+  ] as const)
+    assert.deepEqual(parseAddress(address), { ok: false, fault }, address)
+  assert.deepEqual(shmPath('/unix/%2Fa'), { ok: false, fault: 'address_unsupported' })
+  assert.deepEqual(ipcPath('/shm/%2Fa'), { ok: false, fault: 'address_unsupported' })
 })
 
 test('an address is read into its canonical spelling, without the peer', () => {
@@ -78,7 +145,15 @@ test('each fault of an address has its name', () => {
     ['/ip4/1.2.3.4/tcp/1/p2p/nobody', 'address_peer'],
     ['/ip4/1.2.3.4', 'address_unsupported'],
     ['/ip4/1.2.3.4/udp/1', 'address_unsupported'],
-    ['/ip4/1.2.3.4/tcp/1/ws', 'address_unsupported'],
+    ['/ip4/1.2.3.4/tcp/1/ws/tls', 'address_unsupported'],
+    ['/ip4/1.2.3.4/tcp/1/tls/wss', 'address_unsupported'],
+    ['/ip4/1.2.3.4/tcp/1/sni/agent.example', 'address_unsupported'],
+    ['/ip4/1.2.3.4/udp/1/tls', 'address_unsupported'],
+    ['/ip4/1.2.3.4/tcp/1/tls/sni/1.2.3.4', 'address_host'],
+    ['/ip4/1.2.3.4/tcp/1/tls/sni/agent.example.', 'address_host'],
+    ['/ip4/1.2.3.4/tcp/1/tls/sni/a%2Fb/ws', 'address_host'],
+    ['/dns4/a..b/tcp/1/wss', 'address_host'],
+    ['/ip4/1.2.3.4/tcp/65536/wss', 'address_port'],
     [`/p2p/${peer}`, 'address_unsupported'],
     [`/ip4/1.2.3.4/tcp/1/p2p/${peer}/p2p-circuit`, 'address_unsupported'],
     ['/', 'address_unsupported'],
@@ -91,6 +166,10 @@ test('an address of another form than asked for is unsupported there', () => {
   const fault = { ok: false, fault: 'address_unsupported' }
   assert.deepEqual(tcpEndpoint('/memory/a'), fault)
   assert.deepEqual(ipcPath('/memory/a'), fault)
+  assert.deepEqual(tcpEndpoint('/ip4/127.0.0.1/tcp/1/tls'), fault)
+  assert.deepEqual(tlsEndpoint('/ip4/127.0.0.1/tcp/1'), fault)
+  assert.deepEqual(tlsEndpoint('/ip4/127.0.0.1/tcp/1/tls/ws'), fault)
+  assert.deepEqual(websocketEndpoint('/ip4/127.0.0.1/tcp/1/tls'), fault)
   assert.deepEqual(memoryName('/ip4/127.0.0.1/tcp/1'), fault)
 })
 

@@ -13,6 +13,8 @@ import {
   MemoryNetwork,
   memory,
   type StreamTransport,
+  shm,
+  shmAddress,
   tcp,
 } from '@myelin/transport'
 
@@ -78,9 +80,10 @@ async function peakRss(transport: StreamTransport, address: string): Promise<num
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'myelin-rss-'))
-const subjects: readonly [string, StreamTransport, string][] = [
+const subjects: readonly (readonly [string, StreamTransport, string])[] = [
   ['tcp', tcp(), '/ip4/127.0.0.1/tcp/0'],
   ['ipc', ipc(), ipcAddress(join(folder, 'a.sock'))],
+  ...(shm.isAvailable() ? [['shm', shm(), shmAddress(join(folder, 'b.sock'))] as const] : []),
   ['memory', memory({ network: new MemoryNetwork() }), '/memory/a'],
 ]
 for (const [name, transport, address] of subjects) {
