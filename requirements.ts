@@ -956,7 +956,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     component: 'tls',
     feature:
       'Suites TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256; 1.2: ECDHE-RSA-AES256-GCM-SHA384, ECDHE-RSA-CHACHA20-POLY1305',
-    status: 'planned',
+    status: 'done',
   },
   R175: {
     document: '002',

@@ -9,6 +9,7 @@ import { connectCoordinator } from '@myelin/fabric'
 import { swarmModel } from '@myelin/learning'
 import { createAgent } from '@myelin/node'
 import { sharedPath, skipWithout, verifies } from '@myelin/testkit'
+import { shm } from '@myelin/transport'
 
 const main = resolve(import.meta.dirname, '../src/main.ts')
 const small = ['--rounds', '3', '--examples', '1200', '--epochs', '1']
@@ -97,6 +98,13 @@ test('a worker killed in the middle of a task is replaced, over IPC', async () =
   assert.ok(document.reassigned >= 1)
   assert.equal(document.rounds.length, 3)
   assert.match(document.security, /over ipc$/)
+})
+
+test('the swarm trains over shared memory', {
+  skip: !shm.isAvailable() && 'no shared memory here',
+}, async () => {
+  const words = ['swarm', '--json', '--agents', '2', '--transport', 'shm', ...small]
+  assert.match(documentOf(await run(...words)).security, /over shm$/)
 })
 
 test('a coordinator killed in the middle of a round comes back and goes on where it was', async () => {

@@ -3,6 +3,7 @@
 //   /ip4/192.0.2.1/tcp/4001   /ip6/2001:db8::1/tcp/4001   /dns/example.org/tcp/4001, also dns4 and dns6
 //   /…/tcp/443/tls            /…/tcp/443/tls/sni/example.org      TLS; sni where the name is not the host's
 //   /…/tcp/80/ws              /…/tcp/443/tls/ws, read also from /wss, and with sni: WebSocket
+//   /ip4/192.0.2.1/udp/4001   /ip6/2001:db8::1/udp/4001          datagrams; a group to join where multicast
 //   /unix/%2Frun%2Fagent.sock (one component: slashes are percent-encoded)      /memory/alice
 //   /shm/%2Frun%2Fagent.sock  ours, not a registered protocol: shared memory, agreed on over that socket
 //
@@ -33,7 +34,7 @@ export const addressFaults = {
   address_port: 'has a bad port; use 0 to 65535 without leading zeros',
   address_slash: 'does not start with "/"; write a multiaddr such as /dns4/example.org/tcp/4001',
   address_unsupported:
-    'is of no supported form; use /ip4|ip6|dns|dns4|dns6/…/tcp/…, the same with /tls, /ws or /tls/ws, /unix/…, /shm/… or /memory/…',
+    'is of no supported form; use /ip4|ip6|dns|dns4|dns6/…/tcp/…, the same with /tls, /ws or /tls/ws, /ip4|ip6/…/udp/…, /unix/…, /shm/… or /memory/…',
 } as const
 
 export type AddressFault = keyof typeof addressFaults
@@ -55,6 +56,13 @@ export interface WebSocketEndpoint extends TlsEndpoint {
   readonly isTls: boolean
 }
 
+/** Where datagrams go. No names: a socket sends without waiting for a resolver. */
+export interface UdpEndpoint {
+  readonly host: string
+  readonly port: number
+  readonly family: 4 | 6
+}
+
 interface AddressParts {
   /** The address in its canonical spelling, without the peer. */
   readonly address: string
@@ -66,6 +74,7 @@ type Place =
   | { readonly kind: 'tcp'; readonly endpoint: TcpEndpoint }
   | { readonly kind: 'tls'; readonly endpoint: TlsEndpoint }
   | { readonly kind: 'websocket'; readonly endpoint: WebSocketEndpoint }
+  | { readonly kind: 'udp'; readonly endpoint: UdpEndpoint }
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'shm'; readonly path: string }
   | { readonly kind: 'memory'; readonly name: string }
@@ -137,6 +146,13 @@ export function websocketEndpoint(address: string): Result<WebSocketEndpoint, Ad
   return parsed.value.kind === 'websocket' ? ok(parsed.value.endpoint) : err('address_unsupported')
 }
 
+/** The IP address and port of a /…/udp/… address. */
+export function udpEndpoint(address: string): Result<UdpEndpoint, AddressFault> {
+  const parsed = parseAddress(address)
+  if (!parsed.ok) return parsed
+  return parsed.value.kind === 'udp' ? ok(parsed.value.endpoint) : err('address_unsupported')
+}
+
 /** The file path of a /unix/… address, as it is written there. */
 export function ipcPath(address: string): Result<string, AddressFault> {
   const parsed = parseAddress(address)
@@ -160,9 +176,12 @@ export function memoryName(address: string): Result<string, AddressFault> {
 
 /** The multiaddr of an IP address and port, as a socket reports them. A zone (`%eth0`) is left out. */
 export function tcpAddress(host: string, port: number): string {
-  if (!host.includes(':')) return `/ip4/${host}/tcp/${port}`
-  const zone = host.indexOf('%')
-  return `/ip6/${zone < 0 ? host : host.slice(0, zone)}/tcp/${port}`
+  return `${ipAddress(host)}/tcp/${port}`
+}
+
+/** The same for a socket of datagrams. */
+export function udpAddress(host: string, port: number): string {
+  return `${ipAddress(host)}/udp/${port}`
 }
 
 /** The multiaddr of a socket path. */
@@ -203,6 +222,12 @@ function parseShm(text: string): Result<Address, AddressFault> {
   return ok({ ...place, kind: 'shm', address: own, ...(peer === undefined ? {} : { peer }) })
 }
 
+function ipAddress(host: string): string {
+  if (!host.includes(':')) return `/ip4/${host}`
+  const zone = host.indexOf('%')
+  return `/ip6/${zone < 0 ? host : host.slice(0, zone)}`
+}
+
 const families: Readonly<Record<string, 0 | 4 | 6>> = { ip4: 4, ip6: 6, dns: 0, dns4: 4, dns6: 6 }
 
 function parsePlace(components: readonly Component[]): Result<Place, AddressFault> {
@@ -215,10 +240,22 @@ function parsePlace(components: readonly Component[]): Result<Place, AddressFaul
   const family = Object.hasOwn(families, first?.name ?? '')
     ? families[first?.name ?? '']
     : undefined
+  if (second?.name === 'udp') return parseUdp(components)
   if (family === undefined || second?.name !== 'tcp') return err('address_unsupported')
   if (first?.name.startsWith('dns') && !isHostName(value)) return err('address_host')
   const endpoint = { host: value, port: Number(second.value), family }
   return parseSuffix(endpoint, components.slice(2))
+}
+
+/** Plain datagrams to an IP address: nothing of ours is spoken over UDP, and no name stands in its place. */
+function parseUdp(components: readonly Component[]): Result<Place, AddressFault> {
+  const [first, second] = components
+  const host = first?.value ?? ''
+  const port = Number(second?.value)
+  if (components.length !== 2) return err('address_unsupported')
+  if (first?.name === 'ip4') return ok({ kind: 'udp', endpoint: { host, port, family: 4 } })
+  if (first?.name === 'ip6') return ok({ kind: 'udp', endpoint: { host, port, family: 6 } })
+  return err('address_unsupported')
 }
 
 /** What is spoken over TCP: nothing of ours, TLS, WebSocket, or WebSocket over TLS. */
@@ -280,7 +317,7 @@ function isHostName(host: string): boolean {
 }
 
 function hasBadPort(text: string): boolean {
-  const port = /\/tcp\/([^/]*)/.exec(text)?.[1]
+  const port = /\/(?:tcp|udp)\/([^/]*)/.exec(text)?.[1]
   return port !== undefined && !(/^(?:0|[1-9]\d{0,4})$/.test(port) && Number(port) <= 65_535)
 }
 

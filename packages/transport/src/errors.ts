@@ -117,6 +117,10 @@ const systemFaults: ReadonlyMap<string, SystemFault> = new Map([
     'EINVAL',
     { ...unreachable, reason: 'the system takes no such address; a link-local one fails' },
   ],
+  [
+    'ENODEV',
+    { ...unreachable, reason: 'no interface leads to the group; name one in multicast.interface' },
+  ],
   ['EAFNOSUPPORT', { ...unreachable, reason: 'this machine has no such address family' }],
   ['ENOTFOUND', unresolved],
   ['EAI_AGAIN', unresolved],

@@ -35,6 +35,9 @@ export {
   tcpAddress,
   tcpEndpoint,
   tlsEndpoint,
+  type UdpEndpoint,
+  udpAddress,
+  udpEndpoint,
   unnamedAddress,
   type WebSocketEndpoint,
   websocketEndpoint,
@@ -68,4 +71,6 @@ export { type TlsTransportOptions, tls } from './tls.ts'
 export { type TlsOptions, tlsGroups, tlsSuites } from './tls-options.ts'
 export { pinOf } from './tls-pins.ts'
 export { transports } from './transports.ts'
+export { type MulticastOptions, type UdpOptions, type UdpTransport, udp } from './udp.ts'
+export type { UdpCounts, UdpSocket } from './udp-socket.ts'
 export { type WebSocketOptions, websocket } from './websocket.ts'

@@ -47,6 +47,30 @@ export const memoryDatagramsMax = 256
 /** Largest UDP payload over IPv4: 65,535 less the headers of IP (20) and UDP (8) (RFC 768, RFC 791). */
 export const datagramBytesMax = 65_507
 
+/**
+ * Payload of a datagram unless told otherwise: every path of the Internet that carries QUIC carries this much
+ * without cutting it (RFC 9000 §14.1).
+ */
+export const udpDatagramBytesDefault = 1_200
+
+/** Datagrams that wait in a UDP socket for its owner to attach; more are dropped. */
+export const udpWaitingDatagramsMax = 256
+
+/** Bytes that may wait in a UDP socket for the system to take them; a datagram beyond is dropped. */
+export const udpSendQueueBytesDefault = mib
+export const udpSendQueueBytesMax = 256 * mib
+
+/** Buffers of the system per UDP socket; it may grant less (net.core.rmem_max, wmem_max). */
+export const udpSocketBufferBytesMin = 4 * kib
+export const udpSocketBufferBytesMax = 256 * mib
+
+/** Addresses of peers that a UDP socket remembers in their parsed form. */
+export const udpPeersRemembered = 1_024
+
+/** Hops that a multicast datagram may take: 1 stays in the local network (RFC 1112 §6.1). */
+export const multicastTtlDefault = 1
+export const multicastTtlMax = 255
+
 /** Connections that the system has accepted and Node has not. */
 export const backlogDefault = 511
 export const backlogMax = 65_535
@@ -133,6 +157,9 @@ export const originsMax = 256
 
 assert(memoryLowWaterBytes < memoryHighWaterBytes, 'a stream drains below its high-water mark')
 assert(connectionsDefault <= connectionsMax, 'the default must be allowed')
+assert(udpDatagramBytesDefault <= datagramBytesMax, 'the default must be allowed')
+assert(udpSendQueueBytesDefault <= udpSendQueueBytesMax, 'the default must be allowed')
+assert(datagramBytesMax <= udpSendQueueBytesDefault, 'the largest datagram fits an empty queue')
 assert(backlogDefault <= backlogMax, 'the default must be allowed')
 assert(
   shmChunkBytesMax <= socketHighWaterBytes,

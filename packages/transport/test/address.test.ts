@@ -15,6 +15,8 @@ import {
   tcpAddress,
   tcpEndpoint,
   tlsEndpoint,
+  udpAddress,
+  udpEndpoint,
   websocketEndpoint,
 } from '../src/address.ts'
 
@@ -73,6 +75,19 @@ test('tls and websocket addresses give their endpoint, in one canonical spelling
       value: endpoint,
     })
   }
+})
+
+test('udp addresses give ip, port and family, and are no tcp addresses', () => {
+  for (const [address, host, port, family] of [
+    ['/ip4/192.0.2.1/udp/4001', '192.0.2.1', 4001, 4],
+    ['/ip6/2001:db8::1/udp/0', '2001:db8::1', 0, 6],
+    [`/ip4/239.1.2.3/udp/65535/p2p/${peer}`, '239.1.2.3', 65_535, 4],
+  ] as const) {
+    assert.deepEqual(udpEndpoint(address), { ok: true, value: { host, port, family } }, address)
+    assert.deepEqual(tcpEndpoint(address), { ok: false, fault: 'address_unsupported' })
+    assert.equal(udpAddress(host, port), address.replace(/\/p2p.*/, ''))
+  }
+  assert.deepEqual(udpEndpoint('/ip4/192.0.2.1/tcp/1'), { ok: false, fault: 'address_unsupported' })
 })
 
 test('a unix path is one component with its slashes percent-encoded', () => {
@@ -144,7 +159,9 @@ test('each fault of an address has its name', () => {
     [`/memory/${'a'.repeat(129)}`, 'address_name'],
     ['/ip4/1.2.3.4/tcp/1/p2p/nobody', 'address_peer'],
     ['/ip4/1.2.3.4', 'address_unsupported'],
-    ['/ip4/1.2.3.4/udp/1', 'address_unsupported'],
+    ['/ip4/1.2.3.4/udp/1/quic-v1', 'address_unsupported'],
+    ['/dns4/agent.example/udp/1', 'address_unsupported'],
+    ['/ip4/1.2.3.4/udp/65536', 'address_port'],
     ['/ip4/1.2.3.4/tcp/1/ws/tls', 'address_unsupported'],
     ['/ip4/1.2.3.4/tcp/1/tls/wss', 'address_unsupported'],
     ['/ip4/1.2.3.4/tcp/1/sni/agent.example', 'address_unsupported'],

@@ -8,9 +8,7 @@ import { alignColumns } from '../output.ts'
 import { percentiles } from '../swarm/events.ts'
 import type { SwarmReport } from '../swarm/supervisor.ts'
 import { planOf, trainingOptions, trainingWords } from '../swarm/training-options.ts'
-
-const transportNames = ['tcp', 'ipc'] as const
-type TransportName = (typeof transportNames)[number]
+import { type SwarmTransport, swarmTransports } from '../swarm/transports.ts'
 
 export const swarm = defineCommand({
   name: 'swarm',
@@ -23,7 +21,7 @@ export const swarm = defineCommand({
     transport: {
       kind: 'text',
       value: 'NAME',
-      describes: 'What carries the sessions: tcp (default) or ipc.',
+      describes: 'What carries the sessions: tcp (default), websocket, ipc or shm.',
     },
     'kill-worker': {
       kind: 'flag',
@@ -79,15 +77,17 @@ export const swarm = defineCommand({
   },
 })
 
-function transportOf(text: string | undefined): TransportName {
-  const name = transportNames.find((candidate) => candidate === (text ?? 'tcp'))
+function transportOf(text: string | undefined): SwarmTransport {
+  const name = swarmTransports.find((candidate) => candidate === (text ?? 'tcp'))
   if (name !== undefined) return name
-  throw usageError(`--transport ${JSON.stringify(text)} is unknown; write tcp or ipc`)
+  throw usageError(
+    `--transport ${JSON.stringify(text)} is unknown; write ${swarmTransports.join(', ')}`,
+  )
 }
 
 interface Circumstances {
   readonly agents: number
-  readonly transport: TransportName
+  readonly transport: SwarmTransport
   readonly seconds: number
   readonly examples: number
 }

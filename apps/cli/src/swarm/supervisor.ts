@@ -9,12 +9,13 @@ import { CliError } from '../errors.ts'
 import { printable } from '../output.ts'
 import { Child } from './child.ts'
 import type { ProcessLine, RoundResult } from './events.ts'
+import { listenAddresses, type SwarmTransport } from './transports.ts'
 import type { SwarmView, WorkerView } from './view.ts'
 
 export interface SupervisorOptions {
   readonly agents: number
   readonly rounds: number
-  readonly transport: 'tcp' | 'ipc'
+  readonly transport: SwarmTransport
   /** Training options for the coordinator, and the folder of the data for the workers. */
   readonly trainingWords: readonly string[]
   readonly data: string | undefined
@@ -81,10 +82,7 @@ class Supervisor {
     this.#options = options
     this.#folder = folder
     this.#isFaultDue = options.killWorker || options.restartCoordinator
-    this.#listen =
-      options.transport === 'ipc'
-        ? `/unix/${encodeURIComponent(join(folder, 'swarm.sock'))}`
-        : '/ip4/127.0.0.1/tcp/0'
+    this.#listen = listenAddresses[options.transport](join(folder, 'swarm.sock'))
     this.#workers = Array.from({ length: options.agents }, (_, i) => ({
       label: `worker ${i + 1}`,
       agent: '',

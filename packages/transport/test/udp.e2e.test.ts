@@ -1,0 +1,191 @@
+// UDP over the loopback interface: the compliance suite, families, bounds and multicast groups.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { withDeadline } from '@myelin/base'
+import { systemClock } from '@myelin/base/system'
+import { datagramTransportCompliance, verifies } from '@myelin/testkit'
+import { type DatagramSocket, TransportError, type UdpSocket, udp } from '@myelin/transport'
+
+verifies('R051')
+
+const anyPort = '/ip4/127.0.0.1/udp/0'
+
+for (const [name, address, options] of [
+  ['udp over ip4', anyPort, {}],
+  ['udp over ip6', '/ip6/::1/udp/0', {}],
+  ['udp with large datagrams', anyPort, { datagramBytesMax: 65_507 }],
+] as const)
+  datagramTransportCompliance(
+    async () => ({ transport: udp(options), address: () => address, dispose: async () => {} }),
+    { test, name },
+  )
+
+/** Collects what a socket receives; `until` waits for a condition on it. */
+function inbox(socket: DatagramSocket) {
+  const received: { text: string; from: string }[] = []
+  let wake = () => {}
+  socket.attach({
+    message: (bytes, from) => {
+      received.push({ text: Buffer.from(bytes).toString(), from })
+      wake()
+    },
+    closed: () => {},
+  })
+  const until = async (what: string, condition: () => boolean) => {
+    while (!condition()) {
+      const news = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      await withDeadline(news, { clock: systemClock, timeoutMs: 10_000, what })
+    }
+  }
+  return { received, until }
+}
+
+const bytesOf = (text: string) => new TextEncoder().encode(text)
+
+test('udp: a datagram has at most 1,200 bytes unless the options say otherwise', async () => {
+  const small = await udp().bind(anyPort)
+  const large = await udp({ datagramBytesMax: 65_507 }).bind(anyPort)
+  assert.equal(small.datagramBytesMax, 1_200)
+  assert.equal(small.send(new Uint8Array(1_201), large.localAddress), false)
+  assert.equal(small.counts.tooLarge, 1)
+  assert.equal(large.datagramBytesMax, 65_507)
+  for (const datagramBytesMax of [0, 65_508, 1.5])
+    assert.throws(() => udp({ datagramBytesMax }), { code: 'TRANSPORT_OPTION' })
+  await Promise.all([small.close(), large.close()])
+})
+
+test('udp: what leads nowhere is dropped and counted, and the socket works on', async () => {
+  const a = await udp().bind(anyPort)
+  const b = await udp().bind(anyPort)
+  const { received, until } = inbox(b)
+  const nowhere = ['', 'nonsense', '/memory/a', '/ip4/127.0.0.1/tcp/1', '/ip6/::1/udp/1', anyPort]
+  for (const address of nowhere) assert.equal(a.send(bytesOf('lost'), address), false, address)
+  assert.equal(a.counts.unaddressed, nowhere.length)
+  // The system forbids to broadcast unasked: an error of the socket that no caller sees.
+  assert.equal(a.send(bytesOf('lost'), '/ip4/255.255.255.255/udp/9'), true)
+  assert.equal(a.send(bytesOf('kept'), b.localAddress), true)
+  await until('the last', () => received.length > 0)
+  assert.deepEqual(received, [{ text: 'kept', from: a.localAddress }])
+  assert.equal(a.counts.errors, 1)
+  await Promise.all([a.close(), b.close()])
+})
+
+test('udp: an address that is none, or is no address of this machine, is refused with its mend', async () => {
+  const transport = udp()
+  await assert.rejects(transport.bind('/ip4/127.0.0.1/tcp/0'), { code: 'TRANSPORT_ADDRESS' })
+  await assert.rejects(transport.bind('/ip4/192.0.2.1/udp/0'), { code: 'TRANSPORT_UNREACHABLE' })
+  assert.equal(transport.handles('/ip4/192.0.2.1/udp/1'), true)
+  assert.equal(transport.handles('/dns4/agent.example/udp/1'), false)
+})
+
+test('udp: buffers of the system are as large as the options ask', async () => {
+  const { createSocket } = await import('node:dgram')
+  const plain = createSocket('udp4')
+  await new Promise<void>((resolve) => plain.bind(0, '127.0.0.1', resolve))
+  const usual = plain.getRecvBufferSize()
+  plain.close()
+  const options = { receiveBufferBytes: 16_384, sendBufferBytes: 16_384 }
+  const a = await udp(options).bind(anyPort)
+  const b = await udp().bind(anyPort)
+  const [small, large] = [inbox(a), inbox(b)]
+  // Sent in one turn, so that only the system's buffer holds them.
+  const burst = 400
+  for (let i = 0; i < burst; i += 1) {
+    b.send(new Uint8Array(1_000), a.localAddress)
+    a.send(new Uint8Array(1_000), b.localAddress)
+  }
+  await large.until('some', () => large.received.length > 20)
+  assert.ok(small.received.length < large.received.length, `usual ${usual}`)
+  for (const receiveBufferBytes of [4_095, 2 ** 30])
+    assert.throws(() => udp({ receiveBufferBytes }), { code: 'TRANSPORT_OPTION' })
+  await Promise.all([a.close(), b.close()])
+})
+
+/** Binds members of one group on the loopback interface; undefined where the system refuses. */
+async function joinAll(group: string, count: number, loopInterface: string) {
+  const transport = udp({ multicast: { interface: loopInterface } })
+  const members: UdpSocket[] = []
+  try {
+    members.push(await transport.bind(group))
+    const address = members[0]?.localAddress ?? ''
+    while (members.length < count) members.push(await transport.bind(address))
+    return { transport, members, address }
+  } catch (error) {
+    if (!(error instanceof TransportError)) throw error
+    return { refusal: error.message }
+  }
+}
+
+for (const [group, other, loopInterface, unicast] of [
+  ['/ip4/239.77.1.2/udp/0', '/ip4/239.77.1.3', '127.0.0.1', anyPort],
+  ['/ip6/ff11::7701/udp/0', '/ip6/ff11::7702', '::%lo', '/ip6/::1/udp/0'],
+] as const)
+  test(`udp: one datagram to ${group} reaches every member and nobody else`, async (t) => {
+    const joined = await joinAll(group, 3, loopInterface)
+    if (joined.members === undefined) return t.skip(`no multicast here: ${joined.refusal}`)
+    const { transport, members, address } = joined
+    const port = address.slice(address.lastIndexOf('/'))
+    const stranger = await transport.bind(`${other}/udp${port}`)
+    const outsider = await transport.bind(unicast)
+    const boxes = members.map(inbox)
+    const strangerBox = inbox(stranger)
+    const outsiderBox = inbox(outsider)
+    // From a member, who hears itself, and from outside the group.
+    assert.equal(members[0]?.send(bytesOf('one'), address), true)
+    assert.equal(outsider.send(bytesOf('two'), address), true)
+    for (const box of boxes) await box.until('both', () => box.received.length === 2)
+    for (const { received } of boxes)
+      assert.deepEqual(received.map(({ text }) => text).sort(), ['one', 'two'])
+    // The source is an address to answer to.
+    const from = boxes[1]?.received.find(({ text }) => text === 'two')?.from ?? ''
+    assert.equal(from, outsider.localAddress)
+    assert.equal(members[1]?.send(bytesOf('answer'), from), true)
+    await outsiderBox.until('the answer', () => outsiderBox.received.length === 1)
+    // What was sent to the stranger's own group comes after all that was not meant for it.
+    outsider.send(bytesOf('yours'), stranger.localAddress)
+    await strangerBox.until('its own', () => strangerBox.received.length > 0)
+    assert.deepEqual(
+      strangerBox.received.map(({ text }) => text),
+      ['yours'],
+    )
+    await Promise.all([...members, stranger, outsider].map((socket) => socket.close()))
+  })
+
+test('udp: a member that left hears nothing more', async (t) => {
+  const joined = await joinAll('/ip4/239.77.1.4/udp/0', 2, '127.0.0.1')
+  if (joined.members === undefined) return t.skip(`no multicast here: ${joined.refusal}`)
+  const { members, address } = joined
+  const [first, second] = members.map(inbox)
+  await members[1]?.close()
+  members[0]?.send(bytesOf('one'), address)
+  await first?.until('it', () => first.received.length === 1)
+  assert.deepEqual(second?.received, [])
+  await members[0]?.close()
+})
+
+test('udp: without loopback nobody on this machine hears a group datagram', async (t) => {
+  const joined = await joinAll('/ip4/239.77.1.5/udp/0', 1, '127.0.0.1')
+  if (joined.members === undefined) return t.skip(`no multicast here: ${joined.refusal}`)
+  const { members, address, transport } = joined
+  const quiet = udp({ multicast: { interface: '127.0.0.1', loopback: false } })
+  const [silent, loud] = [await quiet.bind(anyPort), await transport.bind(anyPort)]
+  const [box] = members.map(inbox)
+  silent.send(bytesOf('unheard'), address)
+  loud.send(bytesOf('heard'), address)
+  await box?.until('the second', () => box.received.length > 0)
+  assert.deepEqual(
+    box?.received.map(({ text }) => text),
+    ['heard'],
+  )
+  await Promise.all([...members, silent, loud].map((socket) => socket.close()))
+})
+
+test('udp: options of multicast are checked, and an interface that is not there is refused', async () => {
+  for (const multicast of [{ ttl: -1 }, { ttl: 256 }, { interface: '' }])
+    assert.throws(() => udp({ multicast }), { code: 'TRANSPORT_OPTION' })
+  const elsewhere = udp({ multicast: { interface: '192.0.2.1' } })
+  await assert.rejects(elsewhere.bind('/ip4/239.77.1.6/udp/0'), { code: 'TRANSPORT_UNREACHABLE' })
+})
