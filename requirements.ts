@@ -453,9 +453,9 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'recovery',
     feature: 'Reconnect: exponential backoff + jitter',
-    status: 'planned',
+    status: 'done',
   },
-  R088: { document: '000', component: 'recovery', feature: 'Circuit breaker', status: 'planned' },
+  R088: { document: '000', component: 'recovery', feature: 'Circuit breaker', status: 'done' },
   R089: { document: '000', component: 'recovery', feature: 'Health checks', status: 'planned' },
   R090: {
     document: '000',

@@ -6,6 +6,8 @@ export type FabricErrorCode =
   | 'FABRIC_CLOSED'
   | 'FABRIC_PEER_UNKNOWN'
   | 'FABRIC_UNREACHABLE'
+  /** Attempts at the peer have failed again and again; none is made for a while. */
+  | 'FABRIC_CIRCUIT_OPEN'
   | 'FABRIC_TYPE_UNKNOWN'
   | 'FABRIC_TYPES_FULL'
   | 'FABRIC_PAYLOAD'

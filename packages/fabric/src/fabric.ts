@@ -33,6 +33,8 @@ import type {
   Received,
   Traffic,
 } from './agent.ts'
+import type { CircuitState } from './circuit-breaker.ts'
+import { Circuits } from './circuits.ts'
 import { type DispatchCounts, Dispatcher } from './dispatcher.ts'
 import { Doorway, type DoorwayCounts } from './doorway.ts'
 import { FabricError, failureOfNumber } from './errors.ts'
@@ -66,6 +68,7 @@ export class Fabric implements Agent {
   readonly #links = new Links()
   readonly #dispatcher: Dispatcher
   readonly #dialing = new Map<AgentId, PromiseWithResolvers<Link>>()
+  readonly #circuits: Circuits
   readonly #listeners: Listener[] = []
   readonly #watchers = new Set<(event: PeerEvent) => void>()
   readonly #handlers: SessionHandlers
@@ -82,6 +85,7 @@ export class Fabric implements Agent {
     this.name = parts.name
     this.types = parts.types
     const { environment, handshakesPendingMax = limits.handshakesPendingMax } = parts
+    this.#circuits = new Circuits(environment)
     this.#doorway = new Doorway({
       clock: environment.clock,
       silentMax: limits.connectionsSilentMax,
@@ -117,6 +121,11 @@ export class Fabric implements Agent {
     return this.#listeners
       .flatMap((listener) => listener.addresses)
       .map((address) => `${address}/p2p/${this.id}`)
+  }
+
+  /** Whether messages may cause an attempt at a session with the peer. */
+  circuit(agent: AgentId): CircuitState {
+    return this.#circuits.state(agent)
   }
 
   /** Messages by what became of them. */
@@ -243,7 +252,7 @@ export class Fabric implements Agent {
   }
 
   async connect(to: PeerTarget, options: ConnectOptions = {}): Promise<PeerInfo> {
-    return infoOf(await this.#link(to, options))
+    return infoOf(await this.#link(to, options, true))
   }
 
   async disconnect(agent: AgentId): Promise<void> {
@@ -305,7 +314,7 @@ export class Fabric implements Agent {
     return this.#links.get(to as AgentId)
   }
 
-  async #link(to: PeerTarget, options: ConnectOptions): Promise<Link> {
+  async #link(to: PeerTarget, options: ConnectOptions, isAsked = false): Promise<Link> {
     this.#requireOpen()
     const agent = this.#book.resolve(to)
     if (agent === this.id) {
@@ -317,14 +326,17 @@ export class Fabric implements Agent {
     }
     const open = this.#links.get(agent)
     if (open !== undefined) return open
-    return await (this.#dialing.get(agent) ?? this.#startDial(agent, options)).promise
+    const dialing = this.#dialing.get(agent)
+    if (dialing === undefined && !isAsked) this.#circuits.require(agent)
+    return await (dialing ?? this.#startDial(agent, options)).promise
   }
 
   /** One attempt for all who wait; a call from the peer that comes first serves them as well, in order. */
   #startDial(agent: AgentId, options: ConnectOptions): PromiseWithResolvers<Link> {
     const dialing = Promise.withResolvers<Link>()
     this.#dialing.set(agent, dialing)
-    this.#dial(agent, options)
+    this.#circuits
+      .watch(agent, () => this.#dial(agent, options))
       .then(dialing.resolve, dialing.reject)
       .finally(() => {
         if (this.#dialing.get(agent) === dialing) this.#dialing.delete(agent)
@@ -457,6 +469,7 @@ export class Fabric implements Agent {
       const gate = this.#parts.guard.gate(session.peer.agent, session.roles)
       const link = new Link(session, gate, handshakeMs)
       this.#links.add(link)
+      this.#circuits.close(agent)
       this.#dialing.get(session.peer.agent)?.resolve(link)
       this.#dialing.delete(session.peer.agent)
       this.#book.learnRecord(session.peer)

@@ -31,6 +31,7 @@ export {
   TypedReply,
 } from './agent.ts'
 export { type BackoffOptions, backoffMs } from './backoff.ts'
+export { CircuitBreaker, type CircuitOptions, type CircuitState } from './circuit-breaker.ts'
 export {
   Coordinator,
   type CoordinatorEvent,

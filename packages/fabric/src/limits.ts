@@ -19,6 +19,9 @@ export const greetingsOfQuietAddressMax = 4
 export const quietAddressesMax = 10_000
 /** Peers whose addresses are remembered. */
 export const knownPeersMax = 10_000
+/** Attempts at a peer that fail in a row before it is left alone for a while, and for how long. */
+export const circuitFailuresMax = 5
+export const circuitOpenMs = 10_000
 /** Message types with a handler or a reader. */
 export const handledTypesMax = 1024
 /** Messages that wait for a reader of `messages()`. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ok } from '@myelin/base'
-import { systemClock } from '@myelin/base/system'
+import { memoryStore, systemClock } from '@myelin/base/system'
 import { fasterAead } from '@myelin/crypto'
 import { Refusal, reply } from '@myelin/fabric'
 import { createAgent, type NodeAgent } from '@myelin/node'
-import { verifies } from '@myelin/testkit'
+import { VirtualClock, verifies } from '@myelin/testkit'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (payload: unknown) => new TextDecoder().decode(payload as Uint8Array)
@@ -256,6 +256,34 @@ test('who is trusted no more, or in other roles, has no session left', async () 
   assert.deepEqual(alice.peers(), [])
   await assert.rejects(bob.connect(alice.id), { code: 'SESSION_NOT_TRUSTED' })
   await Promise.all([alice.close(), bob.close()])
+})
+
+test('a peer that is gone costs its senders nothing for a while, and one that returns is heard at once', async () => {
+  verifies('R088')
+  const clock = new VirtualClock()
+  const bob = await createAgent({ name: 'bob', clock })
+  const store = memoryStore()
+  const alice = await createAgent({ name: 'alice', clock, store })
+  await bob.trust.add({ agent: alice.id, roles: ['member'], source: 'manual', addedMs: 0 })
+  await alice.trust.add({ agent: bob.id, roles: ['member'], source: 'manual', addedMs: 0 })
+  await alice.close()
+  bob.learn({ agent: alice.id, addresses: ['/memory/breaker'] })
+  const gone = { code: 'TRANSPORT_REFUSED' }
+  const send = () => bob.send(alice.id, 'data', bytes('x'))
+  for (let i = 0; i < 5; i += 1) await assert.rejects(send(), gone)
+  await assert.rejects(send(), { code: 'FABRIC_CIRCUIT_OPEN', kind: 'recoverable' })
+  // Who asks to connect is not held back.
+  await assert.rejects(bob.connect(alice.id), gone)
+  await clock.advance(10_000)
+  // One attempt may try, and it fails: open again.
+  await assert.rejects(send(), gone)
+  await assert.rejects(send(), { code: 'FABRIC_CIRCUIT_OPEN' })
+  const returned = await createAgent({ name: 'alice', listen: ['/memory/breaker'], clock, store })
+  returned.handle('echo', ({ payload }) => payload)
+  await clock.advance(10_000)
+  const { payload } = await bob.request(alice.id, 'echo', bytes('back'))
+  assert.equal(text(payload), 'back')
+  await Promise.all([returned.close(), bob.close()])
 })
 
 test('closing lets running handlers answer first', async () => {

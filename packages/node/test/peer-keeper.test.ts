@@ -8,7 +8,7 @@ import { PeerKeeper } from '@myelin/node'
 import { VirtualClock, verifies } from '@myelin/testkit'
 import { connectAttemptMs, stableSessionMs } from '../src/control-limits.ts'
 
-verifies('R040')
+verifies('R040', 'R087')
 
 const peer = AgentKeys.generate(systemRandom).agent
 /** The largest word: each wait is its bound, 100 ms · 2^(attempt-1), but for a rounding. */

@@ -114,7 +114,8 @@ async function bindSocket(
     lookup: (host, _options, callback) => callback(null, host, family),
   })
   try {
-    await bound(socket, boundHost(endpoint, isGroup), endpoint.port)
+    const local = isGroup ? groupHost(endpoint, settings.multicastInterface) : endpoint.host
+    await bound(socket, local, endpoint.port)
     configure(socket, endpoint, isGroup, settings)
     const host = isGroup ? endpoint.host : socket.address().address
     return new UdpDatagramSocket(socket, {
@@ -162,10 +163,14 @@ function ownInterface(host: string, family: 4 | 6, isGroup: boolean): string | u
   return family === 4 && !isGroup && host !== '0.0.0.0' ? host : undefined
 }
 
-/** Bound to the group itself, a socket hears nothing of other groups on its port; Windows cannot do that. */
-function boundHost({ host, family }: UdpEndpoint, isGroup: boolean): string {
-  if (!isGroup || process.platform !== 'win32') return host
-  return family === 4 ? '0.0.0.0' : '::'
+/**
+ * Bound to the group itself, a socket hears nothing of other groups on its port; Windows cannot do that. A group of
+ * narrow scope is another one on each link, so it takes the zone of the interface along (RFC 4007 §11).
+ */
+function groupHost({ host, family }: UdpEndpoint, multicastInterface: string | undefined): string {
+  if (process.platform === 'win32') return family === 4 ? '0.0.0.0' : '::'
+  const zone = /%.+$/.exec(multicastInterface ?? '')
+  return family === 6 && zone !== null ? host + zone[0] : host
 }
 
 /** 224.0.0.0/4 (RFC 1112 §4) and ff00::/8 (RFC 4291 §2.7), in canonical spelling. */
