@@ -1,14 +1,13 @@
 // The agent behind its interface: sessions on demand over whatever transport an address names, messages
 // through guard and dispatcher, everything bounded, everything ended in order.
 
-import { describeError, MyelinError, withDeadline } from '@myelin/base'
+import { describeError, withDeadline } from '@myelin/base'
 import type { Guard, SecurityLog } from '@myelin/guard'
 import type { AgentId } from '@myelin/identity'
 import {
   type Admission,
   acceptSession,
   type Candidate,
-  dialSession,
   priorities,
   RequestFailure,
   type RequestOptions,
@@ -34,7 +33,7 @@ import type {
   Traffic,
 } from './agent.ts'
 import type { CircuitState } from './circuit-breaker.ts'
-import { Circuits } from './circuits.ts'
+import { type ConnectOptions, Dialer } from './dialer.ts'
 import { type DispatchCounts, Dispatcher } from './dispatcher.ts'
 import { Doorway, type DoorwayCounts } from './doorway.ts'
 import { FabricError, failureOfNumber } from './errors.ts'
@@ -53,12 +52,6 @@ export interface FabricParts {
   readonly handshakesPendingMax?: number
 }
 
-export interface ConnectOptions {
-  readonly signal?: AbortSignal | undefined
-  /** Secret of a join token. */
-  readonly token?: Uint8Array | undefined
-}
-
 export class Fabric implements Agent {
   readonly id: AgentId
   readonly name: string
@@ -67,8 +60,7 @@ export class Fabric implements Agent {
   readonly #book = new AddressBook()
   readonly #links = new Links()
   readonly #dispatcher: Dispatcher
-  readonly #dialing = new Map<AgentId, PromiseWithResolvers<Link>>()
-  readonly #circuits: Circuits
+  readonly #dialer: Dialer
   readonly #listeners: Listener[] = []
   readonly #watchers = new Set<(event: PeerEvent) => void>()
   readonly #handlers: SessionHandlers
@@ -85,7 +77,13 @@ export class Fabric implements Agent {
     this.name = parts.name
     this.types = parts.types
     const { environment, handshakesPendingMax = limits.handshakesPendingMax } = parts
-    this.#circuits = new Circuits(environment)
+    this.#dialer = new Dialer({
+      environment,
+      transport: parts.transport,
+      book: this.#book,
+      closing: this.#closing.signal,
+      adoption: (startedMs) => this.#adoption(startedMs),
+    })
     this.#doorway = new Doorway({
       clock: environment.clock,
       silentMax: limits.connectionsSilentMax,
@@ -125,7 +123,7 @@ export class Fabric implements Agent {
 
   /** Whether messages may cause an attempt at a session with the peer. */
   circuit(agent: AgentId): CircuitState {
-    return this.#circuits.state(agent)
+    return this.#dialer.circuit(agent)
   }
 
   /** Messages by what became of them. */
@@ -326,94 +324,7 @@ export class Fabric implements Agent {
     }
     const open = this.#links.get(agent)
     if (open !== undefined) return open
-    const dialing = this.#dialing.get(agent)
-    if (dialing === undefined && !isAsked) this.#circuits.require(agent)
-    return await (dialing ?? this.#startDial(agent, options)).promise
-  }
-
-  /** One attempt for all who wait; a call from the peer that comes first serves them as well, in order. */
-  #startDial(agent: AgentId, options: ConnectOptions): PromiseWithResolvers<Link> {
-    const dialing = Promise.withResolvers<Link>()
-    this.#dialing.set(agent, dialing)
-    this.#circuits
-      .watch(agent, () => this.#dial(agent, options))
-      .then(dialing.resolve, dialing.reject)
-      .finally(() => {
-        if (this.#dialing.get(agent) === dialing) this.#dialing.delete(agent)
-      })
-    return dialing
-  }
-
-  /** Tries the known addresses in turn. */
-  async #dial(agent: AgentId, options: ConnectOptions): Promise<Link> {
-    const addresses = this.#book.get(agent)?.addresses ?? []
-    if (addresses.length === 0) {
-      throw new FabricError(
-        'FABRIC_PEER_UNKNOWN',
-        `no address of ${agent} is known; give one that ends in /p2p/${agent}`,
-        { kind: 'usage' },
-      )
-    }
-    const signals = [
-      this.#closing.signal,
-      ...(options.signal === undefined ? [] : [options.signal]),
-    ]
-    const signal = AbortSignal.any(signals)
-    let last: unknown
-    for (const address of addresses) {
-      try {
-        return await this.#dialAddress(agent, address, { signal, token: options.token })
-      } catch (error) {
-        if (signal.aborted) throw signal.reason
-        last = error
-        this.#parts.environment.logger.log('debug', 'dial-failed', {
-          agent,
-          address,
-          reason: describeError(error),
-        })
-      }
-    }
-    if (last instanceof MyelinError && addresses.length === 1) throw last
-    throw new FabricError(
-      'FABRIC_UNREACHABLE',
-      `none of ${addresses.length} addresses of ${agent} answers: ${describeError(last)}`,
-      { cause: last, kind: 'recoverable' },
-    )
-  }
-
-  async #dialAddress(agent: AgentId, address: string, options: ConnectOptions): Promise<Link> {
-    const staticKey = this.#book.get(agent)?.staticKey
-    try {
-      return await this.#handshake(agent, address, staticKey, options)
-    } catch (error) {
-      // The peer's static key has changed since its record: ask again without it, once.
-      const isStale =
-        staticKey !== undefined && (error as SessionError).code === 'SESSION_HANDSHAKE_DECRYPT'
-      if (!isStale) throw error
-      this.#book.forgetStaticKey(agent)
-      return await this.#handshake(agent, address, undefined, options)
-    }
-  }
-
-  async #handshake(
-    agent: AgentId,
-    address: string,
-    staticKey: Uint8Array | undefined,
-    options: ConnectOptions,
-  ): Promise<Link> {
-    const { environment, transport } = this.#parts
-    const { signal, token } = options
-    const stream = await transport.dial(address, signal === undefined ? {} : { signal })
-    const startedMs = environment.clock.monotonicMs()
-    const { promise, adopt } = this.#adoption(startedMs)
-    await dialSession(stream, environment, {
-      handlers: adopt,
-      expected: agent,
-      staticKey,
-      token,
-      signal,
-    })
-    return await promise
+    return await this.#dialer.link(agent, options, isAsked)
   }
 
   async #accept(stream: ByteStream): Promise<void> {
@@ -469,9 +380,7 @@ export class Fabric implements Agent {
       const gate = this.#parts.guard.gate(session.peer.agent, session.roles)
       const link = new Link(session, gate, handshakeMs)
       this.#links.add(link)
-      this.#circuits.close(agent)
-      this.#dialing.get(session.peer.agent)?.resolve(link)
-      this.#dialing.delete(session.peer.agent)
+      this.#dialer.arrived(agent, link)
       this.#book.learnRecord(session.peer)
       this.#tell({ kind: 'connected', peer: infoOf(link), handshakeMs })
       resolve(link)

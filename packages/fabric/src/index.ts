@@ -44,8 +44,9 @@ export {
   type WorkLoopOptions,
   workLoop,
 } from './coordinator-client.ts'
+export type { ConnectOptions } from './dialer.ts'
 export type { DispatchCounts } from './dispatcher.ts'
 export type { DoorwayCounts } from './doorway.ts'
 export { FabricError, type FabricErrorCode, Refusal } from './errors.ts'
-export { type ConnectOptions, Fabric, type FabricParts } from './fabric.ts'
+export { Fabric, type FabricParts } from './fabric.ts'
 export { type BoardCounts, type ReportVerdict, TaskBoard } from './task-board.ts'
