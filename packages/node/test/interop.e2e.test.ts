@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
-import { createAgent } from '@myelin/node'
+import { createAgent, type NodeAgent } from '@myelin/node'
 
 const peer = resolve(import.meta.dirname, 'interop/peer.py')
 const probe = 'import cryptography.hazmat.primitives.asymmetric.mlkem'
@@ -32,6 +32,17 @@ async function run(
   return { code, said: stdout.trim().split('\n'), stderr }
 }
 
+/** An agent that answers all that the peer asks. */
+async function door(): Promise<NodeAgent> {
+  const agent = await createAgent({ name: 'door', listen: ['/ip4/127.0.0.1/tcp/0'] })
+  agent.handle('echo', ({ payload }) => payload)
+  agent.handleStream('cat', async (stream) => {
+    for await (const chunk of stream) stream.write(chunk)
+    stream.finish()
+  })
+  return agent
+}
+
 const everything = [
   'joined',
   'echo',
@@ -52,12 +63,7 @@ for (const [pattern, suite, security] of combinations) {
   test(`an implementation in Python, written from the specification, talks to us: ${security}`, {
     skip,
   }, async () => {
-    await using agent = await createAgent({ name: 'door', listen: ['/ip4/127.0.0.1/tcp/0'] })
-    agent.handle('echo', ({ payload }) => payload)
-    agent.handleStream('cat', async (stream) => {
-      for await (const chunk of stream) stream.write(chunk)
-      stream.finish()
-    })
+    await using agent = await door()
     const seen: string[] = []
     agent.watchPeers((event) =>
       seen.push(event.kind === 'connected' ? event.peer.security : event.code),
@@ -69,8 +75,7 @@ for (const [pattern, suite, security] of combinations) {
 }
 
 test('the Python implementation is refused with a used token, by number', { skip }, async () => {
-  await using agent = await createAgent({ name: 'door', listen: ['/ip4/127.0.0.1/tcp/0'] })
-  agent.handle('echo', ({ payload }) => payload)
+  await using agent = await door()
   const token = await agent.issueJoinToken()
   await run(token, 1, 1)
   const { code, stderr } = await run(token, 1, 1)
