@@ -35,6 +35,19 @@
  * ```
  */
 export {
+  type DatagramFault,
+  DatagramOpener,
+  type DatagramOpenerOptions,
+  DatagramSealer,
+  type DatagramSealerOptions,
+  type OpenedDatagram,
+} from './datagram.ts'
+export {
+  DatagramBatch,
+  type DatagramMessagesFault,
+  readDatagramMessages,
+} from './datagram-messages.ts'
+export {
   closeCodes,
   codeOfNumber,
   explanations,

@@ -71,6 +71,18 @@ export const rekeyMs = 24 * 3_600_000
 /** Well below 2^24.5 full records, the bound for AES-GCM (RFC 8446 §5.5). */
 export const rekeyBytes = 64 * 1024 * mib
 
+/** A sealed datagram: the largest payload of UDP over IPv4 (RFC 768, RFC 791). */
+export const datagramBytesMax = 65_507
+/** Counters that a receiver of datagrams tells apart, down from the highest one; a power of two. */
+export const replayWindowCounters = 1_024
+/** Datagrams under one key: the bound for AES-GCM whatever their length (RFC 9001 §6.6). */
+export const datagramsPerKeyMax = 2 ** 23
+/** Key updates that a receiver of datagrams may have missed. */
+export const datagramEpochsAheadMax = 8
+/** Senders of one group whose counters are remembered, each with a window and a key in every epoch. */
+export const datagramSendersDefault = 1_024
+export const datagramSendersMax = 65_536
+
 /** Heartbeat (R140, R141). */
 export const heartbeatIntervalMs = 30_000
 export const heartbeatMissesMax = 4
@@ -84,6 +96,11 @@ export const endedLingeringMax = 256
 /** Bytes of a connection that was given up which are read and dropped before it is cut. */
 export const droppedBytesMax = 256 * kib
 
+assert(Number.isInteger(Math.log2(replayWindowCounters)), 'counters are cut to bits of the ring')
+assert(replayWindowCounters % 32 === 0, 'the ring consists of whole words')
+assert(datagramEpochsAheadMax < 128, 'one byte tells what is ahead from what is past')
+assert(datagramsPerKeyMax <= 2 ** 23, 'keys of datagrams are updated before the AEAD bound')
+assert(datagramSendersDefault <= datagramSendersMax, 'the default must be allowed')
 assert(dataWindowBytes >= 4 * recordBytesMax, 'the window must hold some records')
 assert(streamWindowBytes <= dataWindowBytes, 'one stream cannot use more than the session')
 assert(rekeyBytes / recordBytesMax < 2 ** 24, 'keys rotate before the AEAD bound')

@@ -84,7 +84,7 @@ test('udp: what leads nowhere is dropped and counted, and the socket works on', 
 test('udp: an address that is none, or is no address of this machine, is refused with its mend', async () => {
   const transport = udp()
   await assert.rejects(transport.bind('/ip4/127.0.0.1/tcp/0'), { code: 'TRANSPORT_ADDRESS' })
-  await assert.rejects(transport.bind('/ip4/192.0.2.1/udp/0'), { code: 'TRANSPORT_UNREACHABLE' })
+  await assert.rejects(transport.bind('/ip4/198.51.100.1/udp/0'), { code: 'TRANSPORT_UNREACHABLE' })
   assert.equal(transport.handles('/ip4/192.0.2.1/udp/1'), true)
   assert.equal(transport.handles('/dns4/agent.example/udp/1'), false)
 })
@@ -107,9 +107,17 @@ test('udp: buffers of the system are as large as the options ask', async (t) => 
     assert.throws(() => udp({ receiveBufferBytes }), { code: 'TRANSPORT_OPTION' })
 })
 
-/** Binds members of one group on the loopback interface; undefined where the system refuses. */
-async function joinAll(group: string, count: number, loopInterface: string) {
-  const transport = udp({ multicast: { interface: loopInterface } })
+/** An address of an interface that leads outside, and its name. */
+function outward(wanted: 'IPv4' | 'IPv6') {
+  for (const [name, addresses] of Object.entries(networkInterfaces()))
+    for (const { family, internal, address } of addresses ?? [])
+      if (family === wanted && !internal && !address.startsWith('fe80')) return { name, address }
+  return undefined
+}
+
+/** Binds members of one group; a refusal where the system has no multicast. Nothing leaves the machine. */
+async function joinAll(group: string, count: number, onInterface: string) {
+  const transport = udp({ multicast: { interface: onInterface, ttl: 0 } })
   const members: UdpSocket[] = []
   try {
     members.push(await transport.bind(group))
@@ -122,12 +130,20 @@ async function joinAll(group: string, count: number, loopInterface: string) {
   }
 }
 
-for (const [group, other, loopInterface, unicast] of [
+const outward6 = outward('IPv6')
+for (const [group, other, onInterface, unicast] of [
   ['/ip4/239.77.1.2/udp/0', '/ip4/239.77.1.3', '127.0.0.1', anyPort],
-  ['/ip6/ff12::7701/udp/0', '/ip6/ff12::7702', '::%lo', '/ip6/::1/udp/0'],
+  [
+    '/ip6/ff12::7701/udp/0',
+    '/ip6/ff12::7702',
+    // The loopback interface of Linux takes no multicast over IPv6.
+    outward6 === undefined ? undefined : `::%${outward6.name}`,
+    `/ip6/${outward6?.address}/udp/0`,
+  ],
 ] as const)
   test(`udp: one datagram to ${group} reaches every member and nobody else`, async (t) => {
-    const joined = await joinAll(group, 3, loopInterface)
+    if (onInterface === undefined) return t.skip('no interface with IPv6 but loopback here')
+    const joined = await joinAll(group, 3, onInterface)
     if (joined.members === undefined) return t.skip(`no multicast here: ${joined.refusal}`)
     const { transport, members, address } = joined
     const port = address.slice(address.lastIndexOf('/'))
@@ -171,15 +187,13 @@ test('udp: a member that left hears nothing more', async (t) => {
 
 test('udp: without loopback nobody on this machine hears a group datagram', async (t) => {
   // The loopback interface hands back whatever it is given, so this takes one that leads outside.
-  const outward = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address
-  if (outward === undefined) return t.skip('no interface but loopback here')
-  const joined = await joinAll('/ip4/239.77.1.5/udp/0', 1, outward)
+  const onInterface = outward('IPv4')?.address
+  if (onInterface === undefined) return t.skip('no interface but loopback here')
+  const joined = await joinAll('/ip4/239.77.1.5/udp/0', 1, onInterface)
   if (joined.members === undefined) return t.skip(`no multicast here: ${joined.refusal}`)
   const { members, address, transport } = joined
-  const here = `/ip4/${outward}/udp/0`
-  const quiet = udp({ multicast: { interface: outward, loopback: false } })
+  const here = `/ip4/${onInterface}/udp/0`
+  const quiet = udp({ multicast: { interface: onInterface, ttl: 0, loopback: false } })
   const [silent, loud] = [await quiet.bind(here), await transport.bind(here)]
   closeAfter(t, ...members, silent, loud)
   const [box] = members.map(inbox)
@@ -195,6 +209,6 @@ test('udp: without loopback nobody on this machine hears a group datagram', asyn
 test('udp: options of multicast are checked, and an interface that is not there is refused', async () => {
   for (const multicast of [{ ttl: -1 }, { ttl: 256 }, { interface: '' }])
     assert.throws(() => udp({ multicast }), { code: 'TRANSPORT_OPTION' })
-  const elsewhere = udp({ multicast: { interface: '192.0.2.1' } })
+  const elsewhere = udp({ multicast: { interface: '198.51.100.1' } })
   await assert.rejects(elsewhere.bind('/ip4/239.77.1.6/udp/0'), { code: 'TRANSPORT_UNREACHABLE' })
 })
