@@ -11,8 +11,11 @@ export type FarTask =
   | { readonly do: 'drop' | 'echo' | 'memory' }
   /** Reports when so many messages have arrived; every `sumEvery`-th is summed up. */
   | { readonly do: 'count'; readonly messages: number; readonly sumEvery: number }
+  /** Of a stream without messages: reports when so many bytes have arrived. */
+  | { readonly do: 'bytes'; readonly bytes: number }
 
 export interface Received {
+  /** Or chunks, of a stream. */
   readonly messages: number
   readonly bytes: number
   readonly sum: number

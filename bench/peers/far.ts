@@ -2,12 +2,12 @@
 // does what the parent orders over the IPC channel. It ends with its parent.
 
 import type { FarReport, FarTask } from './far-process.ts'
-import { certificateFrom, kindOf } from './kinds.ts'
+import { certificateFrom, openKind } from './kinds.ts'
 import type { Link } from './link.ts'
-import { checksum } from './payloads.ts'
+import { checksum, streamSum } from './payloads.ts'
 
 const [, , name = '', certificate] = process.argv
-const kind = kindOf(name, certificateFrom(certificate))
+const kind = await openKind(name, certificateFrom(certificate))
 
 /** Every so many messages one is summed up whole; a prime, so that all payloads come to it. */
 let task: FarTask = { do: 'drop' }
@@ -33,6 +33,13 @@ process.on('message', (message) => {
 function take(link: Link, payload: Uint8Array): void {
   if (task.do === 'echo') {
     link.send(payload)
+    return
+  }
+  if (task.do === 'bytes') {
+    received.sum = streamSum(received.sum, received.bytes, payload)
+    received.messages += 1
+    received.bytes += payload.length
+    if (received.bytes >= task.bytes) report({ received })
     return
   }
   if (task.do !== 'count') return

@@ -1,5 +1,5 @@
-// Our own side of the comparison: a session over TCP, opened as any agent opens it, with everything at its
-// default. `XKhfs` dials with the responder's static key, `XXhfs` without.
+// Our own side of the comparison: a session over TCP, a Unix socket or shared memory, opened as any agent opens
+// it, with everything at its default. `XKhfs` dials with the responder's static key, `XXhfs` without.
 
 import { systemClock, systemRandom } from '@myelin/base/system'
 import { type AgentId, AgentKeys, createPeerRecord } from '@myelin/identity'
@@ -8,12 +8,31 @@ import {
   dialSession,
   type Session,
   type SessionHandlers,
+  type SessionStream,
   sessionEnvironment,
 } from '@myelin/session'
-import { type ByteStream, tcp } from '@myelin/transport'
+import { type ByteStream, ipc, ipcAddress, shm, shmAddress, tcp } from '@myelin/transport'
 import { ignore, type Kind, type Link } from './link.ts'
+import { temporaryPath } from './temporary.ts'
 
-export function myelin(pattern: 'XKhfs' | 'XXhfs'): Kind {
+export interface MyelinVariant {
+  readonly over?: 'tcp' | 'ipc' | 'shm'
+  /** One stream of the session in place of messages: `receive` gets chunks. */
+  readonly isStream?: boolean
+}
+
+const transports = { tcp, ipc, shm }
+/** Where to listen. */
+const doors = {
+  tcp: () => '/ip4/127.0.0.1/tcp/0',
+  ipc: () => ipcAddress(temporaryPath()),
+  shm: () => shmAddress(temporaryPath()),
+}
+
+export function myelin(
+  pattern: 'XKhfs' | 'XXhfs',
+  { over = 'tcp', isStream = false }: MyelinVariant = {},
+): Kind {
   const keys = AgentKeys.generate(systemRandom)
   const { publicKey } = keys.staticKey
   const record = createPeerRecord(keys, {
@@ -28,11 +47,11 @@ export function myelin(pattern: 'XKhfs' | 'XXhfs'): Kind {
     record: () => record,
     authorize: () => ({ isAdmitted: true, roles: [] }),
   })
-  const transport = tcp()
+  const transport = transports[over]()
   return {
     name: 'myelin',
     listen: async (onLink) => {
-      const { addresses } = await transport.listen('/ip4/127.0.0.1/tcp/0', (stream) => {
+      const { addresses } = await transport.listen(doors[over](), (stream) => {
         const link = new SessionLink(stream)
         const opened = (session: Session) => {
           link.session = session
@@ -52,7 +71,7 @@ export function myelin(pattern: 'XKhfs' | 'XXhfs'): Kind {
         expected: agent as AgentId,
         ...(pattern === 'XKhfs' && { staticKey: Buffer.from(String(staticKey), 'hex') }),
       })
-      return link
+      return isStream ? new StreamLink(link) : link
     },
   }
 }
@@ -87,6 +106,35 @@ class SessionLink implements Link {
   }
 }
 
+/** What is sent goes into one stream; what comes, comes through the session's handlers. */
+class StreamLink implements Link {
+  receive: (payload: Uint8Array) => void = ignore
+  readonly #link: SessionLink
+  readonly #stream: SessionStream
+
+  constructor(link: SessionLink) {
+    this.#link = link
+    this.#stream = link.session.openStream('bulk')
+  }
+
+  send(payload: Uint8Array): boolean {
+    return this.#stream.write(payload)
+  }
+
+  drained(): Promise<void> {
+    return this.#stream.drained()
+  }
+
+  destroy(): void {
+    this.#link.destroy()
+  }
+}
+
+/** Streams end with their session when a run is over. */
+async function readInto(link: SessionLink, stream: SessionStream): Promise<void> {
+  for await (const chunk of stream) link.receive(chunk)
+}
+
 function handlersOf(link: SessionLink, opened: (session: Session) => void): SessionHandlers {
   return {
     opened,
@@ -94,7 +142,7 @@ function handlersOf(link: SessionLink, opened: (session: Session) => void): Sess
       link.receive(message.payload)
       message.release()
     },
-    stream: (stream) => stream.stop(),
+    stream: (stream) => void readInto(link, stream).catch(ignore),
     drain: () => link.roomAgain(),
     closed: ignore,
   }

@@ -5,6 +5,8 @@ import { randomFillSync } from 'node:crypto'
 
 const ringBytesMax = 4 * 1024 * 1024
 const ringLengthMax = 256
+/** Of a stream every so many bytes one is summed up: prime, and wherever the chunks begin. */
+const streamStep = 1021
 
 export function payloadsOf(bytes: number): readonly Uint8Array[] {
   const count = Math.max(2, Math.min(ringLengthMax, Math.floor(ringBytesMax / bytes)))
@@ -20,6 +22,16 @@ export function checksum(start: number, payload: Uint8Array): number {
   const step = Math.max(1, Math.floor(payload.length / summedMax))
   for (let i = payload.length - 1; i >= 0; i -= step) {
     sum = (Math.imul(sum, 31) + (payload[i] as number)) | 0
+  }
+  return sum
+}
+
+/** As `checksum`, of a stream whose next bytes are these: the same however the stream is cut into chunks. */
+export function streamSum(start: number, position: number, chunk: Uint8Array): number {
+  let sum = start
+  const first = (streamStep - (position % streamStep)) % streamStep
+  for (let i = first; i < chunk.length; i += streamStep) {
+    sum = (Math.imul(sum, 31) + (chunk[i] as number)) | 0
   }
   return sum
 }

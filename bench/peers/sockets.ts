@@ -3,19 +3,23 @@
 // written by reference, and a message that came in pieces is copied once. TLS authenticates both sides, as our
 // handshake does, and negotiates the hybrid X25519MLKEM768, Node's default.
 
-import { connect, createServer, type Server, type Socket, type TcpNetConnectOpts } from 'node:net'
+import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net'
 import {
   type ConnectionOptions,
   connect as connectTls,
   createServer as createTlsServer,
 } from 'node:tls'
 import { type Address, ignore, type Kind, type Link } from './link.ts'
+import { temporaryPath } from './temporary.ts'
 
 /** PEM texts of one self-signed certificate that both sides use and trust. */
 export interface Certificate {
   readonly key: string
   readonly cert: string
 }
+
+/** Whom it names, beside the loopback address. */
+export const certificateName = 'bench'
 
 const lengthBytes = 4
 /** Messages share a write up to here, and are written by reference from here on. */
@@ -25,59 +29,106 @@ const highWaterMark = 256 * 1024
 const nothing: Buffer = Buffer.alloc(0)
 const socketOptions = { noDelay: true, highWaterMark } as const
 
-export function net(): Kind {
+export interface SocketVariant {
+  /** Over a Unix socket. */
+  readonly isLocal?: boolean
+  /** The stream as it is, without messages: `receive` gets chunks. */
+  readonly isRaw?: boolean
+}
+
+export function net({ isLocal = false, isRaw = false }: SocketVariant = {}): Kind {
+  const link = linkOf(isRaw)
   return {
     name: 'node:net',
     listen: (onLink) => {
-      return bound(createServer(socketOptions, (socket) => onLink(new SocketLink(socket))))
+      const path = isLocal ? temporaryPath() : undefined
+      return bound(
+        createServer(socketOptions, (socket) => onLink(link(socket))),
+        path,
+      )
     },
-    dial: (address) =>
-      ready('connect', () =>
-        connect({ ...socketOptions, ...target(address) } as TcpNetConnectOpts),
-      ),
+    dial: (address) => {
+      const open = () => connect({ ...socketOptions, ...target(address) } as NetConnectOpts)
+      return ready('connect', open, link)
+    },
   }
 }
 
-export function tls({ key, cert }: Certificate): Kind {
+export function tls({ key, cert }: Certificate, { isRaw = false }: SocketVariant = {}): Kind {
   const both = { key, cert, ca: cert, minVersion: 'TLSv1.3' } as const
+  const link = linkOf(isRaw)
   return {
     name: 'node:tls',
     listen: (onLink) => {
       const options = { ...both, ...socketOptions, requestCert: true, rejectUnauthorized: true }
-      return bound(createTlsServer(options, (socket) => onLink(new SocketLink(socket))))
+      return bound(createTlsServer(options, (socket) => onLink(link(socket))))
     },
     dial: (address) => {
-      return ready('secureConnect', () => {
+      const open = () => {
         // The types of `connect` leave the mark out; Node hands it on to the socket.
         const options: ConnectionOptions = { ...both, ...target(address), ...{ highWaterMark } }
         return connectTls(options).setNoDelay(true)
-      })
+      }
+      return ready('secureConnect', open, link)
     },
   }
 }
 
-function target({ port }: Address): { readonly host: string; readonly port: number } {
-  return { host: '127.0.0.1', port: Number(port) }
+function linkOf(isRaw: boolean): (socket: Socket) => Link {
+  return isRaw ? (socket) => new RawLink(socket) : (socket) => new SocketLink(socket)
 }
 
-function bound(server: Server): Promise<Address> {
+function target({ path, port }: Address) {
+  return path === undefined ? { host: '127.0.0.1', port: Number(port) } : { path: String(path) }
+}
+
+function bound(server: Server, path?: string): Promise<Address> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host: '127.0.0.1', port: 0, backlog: 511 }, () => {
-      resolve({ port: (server.address() as { readonly port: number }).port })
+    const where = path === undefined ? { host: '127.0.0.1', port: 0 } : { path }
+    server.listen({ ...where, backlog: 511 }, () => {
+      const address = server.address() as { readonly port: number }
+      resolve(path === undefined ? { port: address.port } : { path })
     })
   })
 }
 
-function ready(event: 'connect' | 'secureConnect', open: () => Socket): Promise<Link> {
+function ready(
+  event: 'connect' | 'secureConnect',
+  open: () => Socket,
+  link: (socket: Socket) => Link,
+): Promise<Link> {
   return new Promise((resolve, reject) => {
     const socket = open()
     socket.once('error', reject)
     socket.once(event, () => {
       socket.off('error', reject)
-      resolve(new SocketLink(socket))
+      resolve(link(socket))
     })
   })
+}
+
+class RawLink implements Link {
+  receive: (payload: Uint8Array) => void = ignore
+  readonly #socket: Socket
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    socket.on('data', (chunk: Buffer) => this.receive(chunk))
+    socket.on('error', ignore)
+  }
+
+  send(payload: Uint8Array): boolean {
+    return this.#socket.write(payload)
+  }
+
+  drained(): Promise<void> {
+    return new Promise((resolve) => this.#socket.once('drain', resolve))
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
 }
 
 class SocketLink implements Link {

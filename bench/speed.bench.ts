@@ -1,0 +1,129 @@
+// The fast paths beside what else carries messages between Node processes. Ours is always sealed and authenticated
+// on both ends; of the peers, zeromq (CURVE), libp2p (Noise), grpc and node:tls (TLS) are too, while node:net, ws
+// and nats are in the clear. The rivals are packages apart: `npm run bench:rivals` installs them in rivals/.
+
+import { shm } from '@myelin/transport'
+import {
+  type Amounts,
+  closeParties,
+  flood,
+  full,
+  handshakes,
+  idle,
+  openParty,
+  type Party,
+  quick,
+  roundTrips,
+  stream,
+} from './contests.ts'
+import { type BenchOptions, type Contest, defineBench, type Goal } from './harness.ts'
+import { isCertified, type KindName, makeCertificate } from './peers/kinds.ts'
+import { payloadsOf } from './peers/payloads.ts'
+import type { Certificate } from './peers/sockets.ts'
+import { rivalNames, rivalTitle, whyMissing } from './rivals/rivals.ts'
+
+/** Of rivals that are slower by far: turns as long as ours would take a minute. */
+const slowness: Partial<Record<KindName, number>> = { libp2p: 10, zeromq: 4, grpc: 4, ws: 2 }
+const nearSocket: readonly Goal[] = [{ peer: 'node:net', atMost: 1.3 }]
+
+type PartyOf = (name: KindName) => Party | undefined
+
+export const bench = defineBench({
+  name: 'speed',
+  summary:
+    'The fast paths of a session beside zeromq, nats, libp2p, ws, grpc, node:net and node:tls.',
+  open: async (options) => {
+    const certificate = makeCertificate()
+    const names = present(certificate, options)
+    const opened = await Promise.allSettled(names.map((name) => openParty(name, certificate)))
+    const parties = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    const failed = opened.find((one) => one.status === 'rejected')
+    if (failed !== undefined) {
+      await closeParties(parties)
+      throw failed.reason
+    }
+    const partyOf = (name: KindName) => parties.find(({ kindName }) => kindName === name)
+    return {
+      contests: contestsOf(partyOf, options.isQuick ? quick : full, certificate),
+      [Symbol.asyncDispose]: () => closeParties(parties),
+    }
+  },
+})
+
+/** Who can take part here; of the others it is said why not. */
+function present(certificate: Certificate | undefined, { note }: BenchOptions): KindName[] {
+  const names: KindName[] = ['XKhfs', 'XKhfs-stream', 'net']
+  if (certificate === undefined) {
+    note?.('no openssl here to make a certificate: node:tls is left out')
+  } else {
+    names.push('tls', 'tls-stream')
+  }
+  if (process.platform === 'win32') {
+    note?.('no Unix sockets on Windows: the round trip over IPC is left out')
+  } else {
+    names.push('XKhfs-ipc', 'net-ipc')
+  }
+  if (shm.isAvailable()) {
+    names.push('XKhfs-shm')
+  } else {
+    note?.('no shared memory in this process: the round trip over it is left out')
+  }
+  for (const rival of rivalNames) {
+    const reason = whyMissing(rival, certificate)
+    if (reason === undefined) names.push(rival)
+    else note?.(`${rivalTitle(rival)} is left out: ${reason}`)
+  }
+  return names.filter((name) => !isCertified(name) || certificate !== undefined)
+}
+
+function contestsOf(
+  partyOf: PartyOf,
+  amounts: Amounts,
+  certificate: Certificate | undefined,
+): Contest[] {
+  const those = (...names: readonly KindName[]) =>
+    names.map(partyOf).filter((party) => party !== undefined)
+  const kilobytes = ({ kindName }: Party) => Math.ceil(amounts.kilobyte / (slowness[kindName] ?? 1))
+  return [
+    flood(those('XKhfs', 'net'), payloadsOf(64), amounts.small, {
+      title: '64 B messages, one way',
+      goals: [{ atLeast: 1_000_000 }, { peer: 'node:net', atLeast: 0.4 }],
+    }),
+    flood(those('XKhfs', ...rivalNames), payloadsOf(1024), kilobytes, {
+      title: '1 KiB messages, one way',
+      goals: [
+        { peer: rivalTitle('zeromq'), atLeast: 3 },
+        { peer: rivalTitle('nats'), atLeast: 1 },
+        { peer: rivalTitle('libp2p'), atLeast: 10 },
+      ],
+    }),
+    stream(those('XKhfs-stream', 'tls-stream'), amounts.bulk, {
+      title: 'bulk stream',
+      goals: [{ peer: 'node:tls', atLeast: 0.9 }],
+    }),
+    roundTrips(those('XKhfs', 'net', ...rivalNames), amounts.roundTrips, {
+      title: '1 KiB round trip over TCP',
+      goals: nearSocket,
+      goalsP99: [],
+    }),
+    roundTrips(those('XKhfs-ipc', 'net-ipc'), amounts.roundTrips, {
+      title: '1 KiB round trip over IPC',
+      goals: nearSocket,
+      goalsP99: [],
+    }),
+    roundTrips(those('XKhfs-shm'), amounts.roundTrips, {
+      title: '1 KiB round trip over shared memory',
+      goals: [{ atMost: 10 }],
+      goalsP99: [],
+    }),
+    handshakes(those('XKhfs', 'tls'), amounts.handshakes, {
+      title: 'full handshakes over TCP',
+      goals: [{ peer: 'node:tls', atLeast: 1 }],
+    }),
+    idle(those('XKhfs', 'tls'), amounts.idle, certificate, {
+      title: 'memory per idle session',
+      goals: [],
+      goalsHeap: [{ atMost: 12 }],
+    }),
+  ].filter(({ contenders }) => contenders.length > 0)
+}
