@@ -64,7 +64,7 @@ test('a wrong message is a fault of the command line', async () => {
 test('a target that can never be one is a fault of the command line, an unknown one a failure', async () => {
   const peer = `/ip4/127.0.0.1/tcp/1/p2p/${id}`
   await fails(2, ['send', '/ip4/127.0.0.1/tcp/1', 'data'], /names no agent: give an agent id/)
-  await fails(2, ['send', peer.replace('tcp', 'udp'), 'data'], /is of no supported form; use/)
+  await fails(2, ['send', peer.replace('tcp', 'sctp'), 'data'], /is of no supported form; use/)
   await fails(
     1,
     ['send', 'bob', 'data', 'x'],
