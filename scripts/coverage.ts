@@ -67,7 +67,8 @@ async function coverageOf(
   const paths = [...own, ...(drivers[name] ?? [])].map((path) => resolve(path))
   const stream = run({
     files: paths,
-    isolation: 'none',
+    isolation: 'process',
+    concurrency: 2,
     coverage: true,
     coverageIncludeGlobs: [`packages/${name}/src/**/*.ts`],
     execArgv: ['--conditions=@myelin/source'],
@@ -79,7 +80,7 @@ async function coverageOf(
   let failures = 0
   stream.on('test:fail', (event) => {
     failures += 1
-    console.error(`FAILED ${event.name}`)
+    console.error(`FAILED ${event.name}: ${String(event.details.error.cause ?? event.details.error)}`)
   })
   stream.resume()
   await new Promise<void>((done) => stream.on('end', done))

@@ -163,8 +163,7 @@ export function aeadEngine(): 'openssl' | 'node:crypto' {
 
 /** Overwrites what the engines still hold of the last keys they were given. */
 export function forgetAeadKeys(): void {
-  if (engines === undefined) return
-  for (const engine of Object.values(engines)) engine.forget()
+  for (const engine of Object.values(engines ?? {})) engine.forget()
 }
 
 function engineFor(name: string, bytes: Uint8Array, ad: Uint8Array): AeadEngine | undefined {
@@ -173,13 +172,14 @@ function engineFor(name: string, bytes: Uint8Array, ad: Uint8Array): AeadEngine 
 }
 
 function allEngines(): Engines {
-  engines ??= trustedEngines()
+  engines ??= enginesThatAgree(opensslEngines() ?? {})
   return engines
 }
 
-function trustedEngines(): Engines {
-  const found = Object.entries(opensslEngines() ?? {})
-  return Object.fromEntries(found.filter(([name, engine]) => agrees(engine, nodeEngine(name))))
+/** Those that do what node:crypto does. */
+export function enginesThatAgree(found: Engines): Engines {
+  const all = Object.entries(found)
+  return Object.fromEntries(all.filter(([name, engine]) => agrees(engine, nodeEngine(name))))
 }
 
 /** Seals to the same bytes, opens them, and refuses a changed bit, at lengths around the blocks. */

@@ -61,12 +61,16 @@ const updateViews = {
   EVP_CipherUpdate: { arguments: [address, 'buffer', address, 'buffer', int], return: int },
 } as const
 
+type OpensslEngines = Readonly<Record<'aes-256-gcm' | 'chacha20-poly1305', AeadEngine>>
+
 /** Engines of OpenSSL, or undefined where they cannot be had. */
-export function opensslEngines():
-  | Readonly<Record<'aes-256-gcm' | 'chacha20-poly1305', AeadEngine>>
-  | undefined {
+export function opensslEngines(): OpensslEngines | undefined {
   const ffi = loadNodeFfi()
-  if (ffi === undefined) return undefined
+  return ffi === undefined ? undefined : enginesOver(ffi)
+}
+
+/** Undefined where symbols are missing: a Node that links another library, or hides its own. */
+export function enginesOver(ffi: NodeFfi): OpensslEngines | undefined {
   try {
     const evp = bind(ffi)
     return {
@@ -74,7 +78,6 @@ export function opensslEngines():
       'chacha20-poly1305': new OpensslAead(evp, evp.EVP_chacha20_poly1305()),
     }
   } catch {
-    // Symbols are missing: a Node that links another library, or hides its own.
     return undefined
   }
 }

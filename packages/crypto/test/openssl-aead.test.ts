@@ -5,9 +5,14 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { verifies } from '@myelin/testkit'
 import fc from 'fast-check'
-import { nodeEngine } from '../src/aead.ts'
+import { enginesThatAgree, nodeEngine } from '../src/aead.ts'
 import { aeadEngine, aes256Gcm, chacha20Poly1305, forgetAeadKeys } from '../src/index.ts'
-import { engineAdBytesMax, opensslEngines } from '../src/openssl-aead.ts'
+import {
+  type AeadEngine,
+  engineAdBytesMax,
+  enginesOver,
+  opensslEngines,
+} from '../src/openssl-aead.ts'
 
 verifies('R024', 'R025')
 
@@ -117,4 +122,88 @@ test('the engine says its name, and forgets', () => {
   const sealed = aes256Gcm.seal(key, nonce, Uint8Array.of(1, 2, 3), ad)
   forgetAeadKeys()
   assert.deepEqual(aes256Gcm.open(key, nonce, sealed, ad), Uint8Array.of(1, 2, 3))
+})
+
+test('associated data that is too long for the engine goes through node:crypto', () => {
+  const [key, nonce] = [randomBytes(32), randomBytes(12)]
+  const ad = randomBytes(engineAdBytesMax + 1)
+  const text = Uint8Array.of(1, 2, 3)
+  const expected = new Uint8Array(19)
+  nodeEngine('aes-256-gcm').sealInto(key, nonce, text, ad, expected, 0)
+  assert.deepEqual(aes256Gcm.seal(key, nonce, text, ad), expected)
+  assert.deepEqual(aes256Gcm.open(key, nonce, expected, ad), text)
+})
+
+test('an engine that differs from node:crypto in anything is not used', () => {
+  const honest = nodeEngine('aes-256-gcm')
+  const isUsed = (changes: Partial<AeadEngine>) =>
+    Object.hasOwn(enginesThatAgree({ 'aes-256-gcm': { ...honest, ...changes } }), 'aes-256-gcm')
+  assert.equal(isUsed({}), true)
+  const faulty: Readonly<Record<string, Partial<AeadEngine>>> = {
+    'another nonce': {
+      sealInto: (key, nonce, ...rest) =>
+        honest.sealInto(
+          key,
+          nonce.map((byte) => byte ^ 1),
+          ...rest,
+        ),
+    },
+    'other plaintext': {
+      open: (...words) => honest.open(...words)?.map((byte) => byte ^ 1),
+    },
+    'forgeries pass': {
+      open: (_key, _nonce, sealed) =>
+        Uint8Array.from({ length: sealed.length - 16 }, (_, i) => 11 * i),
+    },
+    'opens nothing': { open: () => undefined },
+    'breaks down': {
+      sealInto: () => {
+        throw new Error('no memory')
+      },
+    },
+  }
+  for (const [what, changes] of Object.entries(faulty)) assert.equal(isUsed(changes), false, what)
+})
+
+/** A library in which each function answers as told. */
+function fakeFfi(answers: Readonly<Record<string, unknown>>): Parameters<typeof enginesOver>[0] {
+  const functionsOf = (definitions: object) =>
+    Object.fromEntries(Object.keys(definitions).map((name) => [name, () => answers[name] ?? 1]))
+  const fake = {
+    dlopen: (_path: null, definitions: object) => ({ functions: functionsOf(definitions) }),
+    getRawPointer: () => 4096n,
+  }
+  return fake as unknown as Parameters<typeof enginesOver>[0]
+}
+
+test('a library that lacks what is needed gives no engine', () => {
+  const missing = {
+    dlopen: () => {
+      throw new Error('undefined symbol: EVP_aes_256_gcm')
+    },
+  }
+  assert.equal(enginesOver(missing as unknown as Parameters<typeof enginesOver>[0]), undefined)
+  assert.equal(enginesOver(fakeFfi({ EVP_CIPHER_CTX_new: 0n })), undefined)
+  assert.equal(enginesOver(fakeFfi({ EVP_CipherInit_ex: 0 })), undefined)
+})
+
+test('a call that fails where none can is an error, and never bytes', () => {
+  const [key, nonce] = [new Uint8Array(32), new Uint8Array(12)]
+  const failing = ['EVP_CipherUpdate', 'EVP_CipherFinal_ex', 'EVP_CIPHER_CTX_ctrl']
+  for (const name of failing) {
+    const engine = enginesOver(fakeFfi({ [name]: 0 }))?.['aes-256-gcm']
+    assert.ok(engine)
+    const seal = () =>
+      engine.sealInto(key, nonce, new Uint8Array(4), new Uint8Array(0), new Uint8Array(20), 0)
+    assert.throws(seal, { code: 'CRYPTO_ENGINE' }, name)
+    assert.equal(engine.open(key, nonce, new Uint8Array(20), new Uint8Array(0)), undefined, name)
+  }
+  const answers: Record<string, unknown> = {}
+  const engine = enginesOver(fakeFfi(answers))?.['aes-256-gcm']
+  assert.ok(engine)
+  answers.EVP_CipherUpdate = 0
+  const withAd = () => engine.open(key, nonce, new Uint8Array(20), new Uint8Array(10))
+  assert.throws(withAd, { code: 'CRYPTO_ENGINE' })
+  answers.EVP_CipherInit_ex = 0
+  assert.throws(withAd, { code: 'CRYPTO_ENGINE' })
 })

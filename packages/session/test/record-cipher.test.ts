@@ -44,6 +44,18 @@ function expected(
 const headerOf = (packet: Uint8Array) => packet.subarray(0, 10)
 const bodyOf = (packet: Uint8Array) => packet.subarray(10)
 
+test('a record in parts has the same bytes, and the next one counts on', () => {
+  for (const suite of suites) {
+    const secret = randomBytes(32)
+    using sealer = new RecordSealer(suite, new Uint8Array(secret))
+    for (const [counter, length] of [0, 1, 40_000].entries()) {
+      const plaintext = randomBytes(length)
+      const parts = Buffer.concat(sealer.sealParts(plaintext, false))
+      assert.deepEqual(parts, expected(suite, secret, counter, plaintext, packetFlags.encrypted))
+    }
+  }
+})
+
 for (const suite of suites) {
   test(`${suite}: nonces count on across the bytes of the counter`, () => {
     const secret = randomBytes(32)
