@@ -80,7 +80,9 @@ async function coverageOf(
   let failures = 0
   stream.on('test:fail', (event) => {
     failures += 1
-    console.error(`FAILED ${event.name}: ${String(event.details.error.cause ?? event.details.error)}`)
+    console.error(
+      `FAILED ${event.name}: ${String(event.details.error.cause ?? event.details.error)}`,
+    )
   })
   stream.resume()
   await new Promise<void>((done) => stream.on('end', done))
