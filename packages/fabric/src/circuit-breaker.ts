@@ -33,8 +33,7 @@ export class CircuitBreaker {
   /** Milliseconds until an attempt may be made; 0 where it may be made now. */
   waitMs(nowMs: number): number {
     if (this.state(nowMs) === 'closed') return 0
-    if (this.#isProbing) return Math.max(1, this.#openUntilMs - nowMs)
-    return Math.max(0, this.#openUntilMs - nowMs)
+    return Math.max(this.#isProbing ? 1 : 0, this.#openUntilMs - nowMs)
   }
 
   /** An attempt begins. In the state `half-open` it is the only one until it ends. */
