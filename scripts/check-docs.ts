@@ -20,7 +20,7 @@ const settingsPage = 'docs/reference/configuration.md'
 const threatsPage = 'THREAT_MODEL.md'
 const pages = [
   ...globSync('*.md'),
-  ...globSync('{docs,packages/*,apps/*}/**/*.md', {
+  ...globSync('{docs,examples,packages/*,apps/*}/**/*.md', {
     exclude: (path) => path.includes('node_modules'),
   }),
 ]

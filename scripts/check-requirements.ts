@@ -7,7 +7,9 @@ import { requirements } from '../requirements.ts'
 const root = resolve(import.meta.dirname, '..')
 const citations = new Map<string, string[]>()
 
-for (const path of globSync('{packages,apps,sdks}/*/test/**/*.test.ts', { cwd: root })) {
+for (const path of globSync(['{packages,apps,sdks}/*/test/**/*.test.ts', 'examples/*/*.test.ts'], {
+  cwd: root,
+})) {
   const source = readFileSync(join(root, path), 'utf8')
   for (const call of source.matchAll(/\bverifies\(([^)]*)\)/g)) {
     for (const [, row] of (call[1] ?? '').matchAll(/'(R\d+)'/g)) {

@@ -12,7 +12,10 @@ import { run } from 'node:test'
 const root = resolve(import.meta.dirname, '..')
 process.chdir(root)
 
-const everything = globSync('{packages,apps,sdks}/*/test/**/*.test.ts').sort()
+const everything = [
+  ...globSync('{packages,apps,sdks}/*/test/**/*.test.ts'),
+  ...globSync('examples/*/*.test.ts'),
+].sort()
 /** Real processes, and long computations: a process per file, two at a time. */
 const isApart = (path: string) => /\.(?:e2e|sim)\.test\.ts$|^apps\/.*\.fuzz\.test\.ts$/.test(path)
 const selections: Readonly<Record<string, () => string[]>> = {

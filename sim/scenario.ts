@@ -61,6 +61,8 @@ const naturalEnds: ReadonlySet<string> = new Set([
   'SESSION_CLOSED',
   'SESSION_GOING_AWAY',
   'SESSION_PEER_DEAD',
+  // The last word of our handshake did not arrive in time.
+  'SESSION_HANDSHAKE_TIMEOUT',
 ])
 
 export function resultOf(

@@ -140,12 +140,12 @@ function sideOf(simulation: Simulation, name: string, agent: NodeAgent): Side {
   const heldMax = agent.configuration.limits.windowBytes + reassemblyBytesMax
   agent.watchPeers((event) => {
     if (event.kind === 'connected') side.session += 1
-    else watch.sessionEnded(name, event.code)
+    else if (event.kind === 'disconnected') watch.sessionEnded(name, event.code)
     simulation.trace.add(
       simulation.nowMs,
       name,
       event.kind,
-      event.kind === 'connected' ? '' : event.code,
+      event.kind === 'disconnected' ? event.code : '',
     )
   })
   agent.handle('data', ({ payload }) => {

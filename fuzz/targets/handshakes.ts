@@ -123,7 +123,8 @@ function finishWanted(pattern: Pattern): { finish: Uint8Array; state: AwaitingFi
   const second = continued(awaitHandshake(contextOf(bob)).receive(first.send, nowMs))
   const done = first.next.receive(second.send, nowMs)
   assert.ok(done.kind === 'established')
-  return { finish: done.send ?? emptyBytes, state: second.next }
+  // A hello of XK or XX is followed by nothing else.
+  return { finish: done.send ?? emptyBytes, state: second.next as AwaitingFinish }
 }
 
 function finishTarget(pattern: Pattern, cost: number): FuzzTarget {
@@ -211,7 +212,7 @@ function challengeOfBob(): { noise: HandshakeState; challenge: Uint8Array; state
   assert.ok(opened.ok)
   const accept = decodeAccept(opened.value)
   assert.ok(accept.ok)
-  return { noise, challenge: accept.value.challenge, state: next }
+  return { noise, challenge: accept.value.challenge, state: next as AwaitingFinish }
 }
 
 const rogueFinish: FuzzTarget = {

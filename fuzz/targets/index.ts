@@ -1,6 +1,7 @@
 // Every decoder of what others send or keep for us, as fuzz targets: one name each.
 
 import type { FuzzTarget } from '@myelin/testkit'
+import { datagramTargets } from './datagrams.ts'
 import { fileTargets } from './files.ts'
 import { handshakeTargets } from './handshakes.ts'
 import { identityTargets } from './identities.ts'
@@ -17,4 +18,5 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   ...fileTargets,
   ...handshakeTargets,
   ...sessionTargets,
+  ...datagramTargets,
 ]

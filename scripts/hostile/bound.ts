@@ -3,6 +3,7 @@
 
 import { messageCreditBytes } from '@myelin/wire'
 import * as doors from '../../packages/fabric/src/limits.ts'
+import * as identities from '../../packages/identity/src/limits.ts'
 import * as sessions from '../../packages/session/src/limits.ts'
 import type { Attack } from './attack.ts'
 
@@ -16,6 +17,8 @@ export const costs = {
   /** A handshake under way, without what its second message may fill. */
   handshake: 32 * kib,
   nonce: 256,
+  /** A digest of a peer record that was verified. */
+  digest: 128,
   session: 32 * kib,
   stream: 4 * kib,
   type: kib / 2,
@@ -44,7 +47,8 @@ export function strangersBytesMax({ handshakesPendingMax }: Limits): number {
   const pending = handshakesPendingMax * (costs.handshake + 2 * sessions.handshakeBytesMax)
   const silent = doors.connectionsSilentMax * (costs.connection + 2 * sessions.helloBytesMax)
   const leaving = (sessions.refusedLingeringMax + sessions.endedLingeringMax) * costs.connection
-  return pending + silent + leaving + sessions.noncesRemembered * costs.nonce
+  const records = identities.verifiedRecordsMax * costs.digest
+  return pending + silent + leaving + sessions.noncesRemembered * costs.nonce + records
 }
 
 /** One session of a trusted peer, its messages with running handlers not counted. */

@@ -101,8 +101,8 @@ const unanswered = recordOf(messageFrame(nobody, undefined, messageFlags.request
 const streams = (count: number, gap: number) =>
   joined(sinkType, ...Array.from({ length: count }, (_, i) => streamFrame(i * gap, opened)))
 
-/** The window of 4 MiB, at 64 bytes of credit for each message or chunk and its payload. */
-const windowBytes = 4 * 2 ** 20
+/** The first window of 1 MiB, at 64 bytes of credit for each message or chunk and its payload. */
+const windowBytes = 2 ** 20
 const fits = (payloadBytes: number) => Math.floor(windowBytes / (64 + payloadBytes))
 const crumbs = recordOf(streamFrame(0, { payload: one }))
 const crumbsInRecord = crumbs.length / 13
@@ -124,6 +124,8 @@ function churn(): Siege {
     })
   }
 }
+
+const zeros = (bytes: number) => new Uint8Array(bytes)
 
 const unread = { isReading: false } as const
 const longName = (i: number) => `t${String(i).padStart(254, '0')}`
@@ -197,6 +199,16 @@ export const peerAttacks: readonly Attack[] = [
     'anchors-packed',
     'the same, compressed',
     burst(fits(1), () => joined(messageFrame(data, one), padding(60_000)), true),
+  ),
+  within(
+    'bombs',
+    'records of some bytes that unpack to 64 KiB, to a handler that never ends',
+    burst(fits(60_000), () => messageFrame(data, zeros(60_000)), true),
+  ),
+  within(
+    'bombs-beyond',
+    'records of some bytes that would unpack to 15 MiB',
+    burst(1, () => messageFrame(data, zeros(15 * 2 ** 20)), true),
   ),
   within(
     'unread',

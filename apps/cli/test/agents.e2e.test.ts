@@ -152,6 +152,14 @@ test('two agents: invite, join, request, send, listen, peers, trust', async () =
   const pong = await bob.json(['request', alice.id, 'ping'])
   assert.deepEqual([pong.from, pong.type, pong.encoding], [alice.id, 'pong', 'json'])
 
+  const acknowledged = ['--delivery', 'at-least-once']
+  assert.match(await bob.ok(['send', 'al', 'echo', 'hi', ...acknowledged]), /^sent 2 bytes of echo/)
+  const unhandled = await bob.run(['send', 'al', 'data', 'hi', ...acknowledged])
+  assert.deepEqual([unhandled.code, unhandled.stdout], [1, ''])
+  assert.match(unhandled.stderr, /^error: FABRIC_NO_HANDLER: [^\n]*nobody handles this type\n$/)
+  const wrong = await bob.run(['send', 'al', 'data', 'hi', '--delivery', 'perhaps'])
+  assert.deepEqual([wrong.code, /neither at-most-once nor/.test(wrong.stderr)], [2, true])
+
   const words = ['--type', 'data', '--type', 'status-update', '--count', '3', '--peer', where]
   const listener = bob.start(['listen', '--json', ...words])
   await using _listener = listener
@@ -166,6 +174,7 @@ test('two agents: invite, join, request, send, listen, peers, trust', async () =
     table,
     /^NAME +AGENT +ROLES +WAY +ADDRESS +SESSION +SENT +RECEIVED +ROUND TRIP\nbob +12D3/,
   )
+  assert.match(table, /\npool: 0 sessions of ours, 0 idle; 0 opened, 0 ended or replaced\n$/)
   await alice.ok(['send', bob.id, 'status-update', '{"state":"busy"}'])
   assert.equal(await listener.exit, 0)
   const heard = listener.lines
@@ -392,7 +401,7 @@ test('a home has one daemon, and the commands find it', async () => {
     assert.equal(second.code, 1)
     assert.match(second.stderr, /^error: NODE_DAEMON_RUNS: [^\n]+\n$/)
   }
-  assert.deepEqual(await alice.json(['peers']), { peers: [] })
+  assert.deepEqual((await alice.json(['peers'])).peers, [])
   running.kill('SIGTERM')
   assert.equal(await running.exit, 0)
 })

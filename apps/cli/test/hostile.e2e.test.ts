@@ -219,6 +219,7 @@ const breaches: Readonly<Record<string, keyof typeof closeCodes>> = {
   empties: 'SESSION_PROTOCOL',
   tiny: 'SESSION_FLOW_CONTROL',
   anchors: 'SESSION_FLOW_CONTROL',
+  'bombs-beyond': 'SESSION_PROTOCOL',
 }
 
 for (const [name, code] of Object.entries(breaches)) {

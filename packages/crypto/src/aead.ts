@@ -8,12 +8,14 @@
 // key.
 //
 // The two record ciphers run on the OpenSSL of this Node directly where that can be had
-// (openssl-aead.ts), everything else through node:crypto. Both engines are the same library; the
-// first use compares them, and a difference leaves node:crypto.
+// (openssl-aead.ts), and short messages under ChaCha20-Poly1305 in WebAssembly (chacha-wasm.ts);
+// everything else goes through node:crypto. The first use compares each engine with node:crypto,
+// and leaves out one that differs.
 
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { equalBytes, utf8Encode } from '@myelin/base'
 import { hchacha } from '@noble/ciphers/chacha.js'
+import { type ChaChaWasm, chachaWasmEngine } from './chacha-wasm.ts'
 import { requireLength } from './errors.ts'
 import { aeadTagBytes } from './limits.ts'
 import {
@@ -161,14 +163,33 @@ export function aeadEngine(): 'openssl' | 'node:crypto' {
   return Object.hasOwn(allEngines(), 'aes-256-gcm') ? 'openssl' : 'node:crypto'
 }
 
+/** Whether short messages under ChaCha20-Poly1305 are sealed and opened in WebAssembly. */
+export function hasWasmAead(): boolean {
+  return chachaWasm() !== undefined
+}
+
 /** Overwrites what the engines still hold of the last keys they were given. */
 export function forgetAeadKeys(): void {
   for (const engine of Object.values(engines ?? {})) engine.forget()
+  wasm?.forget()
 }
 
 function engineFor(name: string, bytes: Uint8Array, ad: Uint8Array): AeadEngine | undefined {
+  if (name === wasmName && chachaWasm()?.takes(bytes.length, ad.length)) return wasm
   if (bytes.length > engineBytesMax || ad.length > engineAdBytesMax) return undefined
   return allEngines()[name]
+}
+
+const wasmName = 'chacha20-poly1305'
+let wasm: ChaChaWasm | undefined
+let isWasmSought = false
+
+function chachaWasm(): ChaChaWasm | undefined {
+  if (isWasmSought) return wasm
+  isWasmSought = true
+  const found = chachaWasmEngine()
+  if (found !== undefined && agrees(found, nodeEngine(wasmName))) wasm = found
+  return wasm
 }
 
 function allEngines(): Engines {

@@ -36,6 +36,7 @@ export {
   aes256GcmSiv,
   chacha20Poly1305,
   forgetAeadKeys,
+  hasWasmAead,
   xchacha20Poly1305,
 } from './aead.ts'
 export { type AeadRaceOptions, fasterAead } from './aead-choice.ts'

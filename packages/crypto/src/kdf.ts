@@ -1,7 +1,8 @@
 // Hashes, HMAC (RFC 2104), HKDF (RFC 5869) and passphrase derivation (Argon2id, RFC 9106) over
-// node:crypto.
+// node:crypto; HMAC-SHA-256, and HKDF with it, by OpenSSL directly where that can be had (openssl-hmac.ts).
 
 import { argon2Sync, createHmac, hash, hkdfSync } from 'node:crypto'
+import { equalBytes } from '@myelin/base'
 import { CryptoError } from './errors.ts'
 import {
   argon2MemoryKibMax,
@@ -9,6 +10,7 @@ import {
   argon2PassesMax,
   argon2SaltBytesMin,
 } from './limits.ts'
+import { type HmacEngine, opensslHmac } from './openssl-hmac.ts'
 import { wipe } from './secret.ts'
 
 export type HashName = 'sha256' | 'sha512' | 'blake2s' | 'blake2b'
@@ -58,9 +60,33 @@ export function blake2b(data: Uint8Array): Uint8Array {
 
 /** HMAC of the concatenation of `parts`. */
 export function hmac(name: HashName, key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const fast = name === 'sha256' ? sha256Engine()?.(key, parts) : undefined
+  return fast ?? nodeHmac(name, key, parts)
+}
+
+function nodeHmac(name: HashName, key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
   const mac = createHmac(hashes[name].algorithm, key)
   for (const part of parts) mac.update(part)
   return plain(mac.digest())
+}
+
+/** Null: looked for and not found. */
+let engine: HmacEngine | null | undefined
+
+function sha256Engine(): HmacEngine | null {
+  engine ??= hmacThatAgrees(opensslHmac()) ?? null
+  return engine
+}
+
+/** The engine, where it says what node:crypto says, at lengths around the blocks. */
+export function hmacThatAgrees(found: HmacEngine | undefined): HmacEngine | undefined {
+  const isSame = [0, 1, 32, 55, 56, 64, 65, 200].every((length) => {
+    const key = Uint8Array.from({ length: Math.min(length, 64) }, (_, i) => 7 * i)
+    const data = Uint8Array.from({ length }, (_, i) => 11 * i)
+    const mac = found?.(key, [data.subarray(0, 1), data.subarray(1)])
+    return mac !== undefined && equalBytes(mac, nodeHmac('sha256', key, [data]))
+  })
+  return isSame ? found : undefined
 }
 
 /** RFC 5869 §2.2. An empty salt means a string of zeros. */
@@ -98,7 +124,7 @@ export function hkdf(
   length: number,
 ): Uint8Array {
   checkOutputLength(name, length)
-  if (info.length > hkdfInfoBytesMax) {
+  if (info.length > hkdfInfoBytesMax || (name === 'sha256' && sha256Engine() !== null)) {
     const prk = hkdfExtract(name, ikm, salt)
     const out = hkdfExpand(name, prk, info, length)
     wipe(prk)

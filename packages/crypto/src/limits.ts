@@ -48,6 +48,8 @@ export const blake3OutputBytesMax = mib
 export const noiseMessageBytesMax = 65_535
 /** Noise rev 34 §8. */
 export const noiseProtocolNameBytesMax = 255
+/** Parsed protocol names that are kept. */
+export const noiseProtocolsKeptMax = 64
 export const noisePskBytes = 32
 /** Counters beyond this are not exact doubles; the specification's own end is 2^64 - 2. */
 export const noiseNonceMax = Number.MAX_SAFE_INTEGER - 1

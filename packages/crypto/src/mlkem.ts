@@ -35,6 +35,11 @@ const expandedKeyPrefix = hexDecode(
   '30820978020100300b060960864801650304040204820964' + '04820960',
 ) as Uint8Array
 
+/** … and with the seed alone, up to its 64 bytes. OpenSSL takes half the time over it that it takes over the bare seed. */
+const seedKeyPrefix = hexDecode(
+  '3054020100300b0609608648016503040402' + '0442' + '8040',
+) as Uint8Array
+
 export class MlKem768PublicKey {
   readonly #key: KeyObject
 
@@ -84,9 +89,12 @@ export class MlKem768KeyPair {
   /** From d ‖ z, 64 bytes (FIPS 203 §7.1). The bytes stay the caller's. */
   static fromSeed(seed: Uint8Array): MlKem768KeyPair {
     requireLength(seed, mlKem768SeedBytes, 'an ML-KEM-768 seed')
-    return new MlKem768KeyPair(
-      createPrivateKey({ key: seed, format: 'raw-seed', asymmetricKeyType: 'ml-kem-768' }),
-    )
+    const der = Buffer.from(concatBytes(seedKeyPrefix, seed).buffer)
+    try {
+      return new MlKem768KeyPair(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
+    } finally {
+      wipe(der)
+    }
   }
 
   /**

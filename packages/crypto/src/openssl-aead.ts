@@ -108,6 +108,8 @@ const [keyAt, nonceAt, tagAt, lengthAt, restAt, adAt] = [0, 32, 48, 64, 72, 128]
 class OpensslAead implements AeadEngine {
   readonly #evp: Evp
   readonly #context: bigint
+  /** The context holds the key of nobody. */
+  #isClean = false
   /** Short plaintexts lie side by side: memory of one's own for each costs as much as the cipher. */
   #slab = new Uint8Array(0)
   #slabUsed: number = slabBytes
@@ -182,7 +184,9 @@ class OpensslAead implements AeadEngine {
   }
 
   forget(): void {
+    if (this.#isClean) return
     this.#begin(zeros, zeros.subarray(0, 12), zeros.subarray(0, 0), 1)
+    this.#isClean = true
   }
 
   /** Memory that is nobody else's, not zeroed: each byte is written before anybody sees it, or nobody does. */
@@ -204,6 +208,7 @@ class OpensslAead implements AeadEngine {
     const context = this.#context
     const at = this.#at
     const scratch = this.#scratch
+    this.#isClean = false
     scratch.set(key, keyAt)
     scratch.set(nonce, nonceAt)
     const hasBegun = EVP_CipherInit_ex(context, none, none, at.key, at.nonce, isSealing) === 1

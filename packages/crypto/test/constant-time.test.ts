@@ -56,12 +56,15 @@ test('challenges and proven keys are compared in constant time', () => {
 /** What is compared byte by byte, and why nobody can learn a secret from its time. */
 const publicComparisons: Readonly<Record<string, string>> = {
   'packages/crypto/src/aead.ts': 'the constants with which two engines are compared at the start',
+  'packages/crypto/src/kdf.ts': 'MACs under constant keys, when engines are compared',
   'packages/crypto/src/key-encoding.ts': 'the DER prefix of an algorithm',
   'packages/identity/src/agent-id.ts': 'the prefix of an agent id',
   'packages/identity/src/join-token.ts':
     'a checksum against typing errors, which its reader can compute',
   'packages/identity/src/signed-envelope.ts': 'public keys',
   'packages/learning/src/checkpoint.ts': 'the digest of a plan, from the own disk',
+  'packages/session/src/resumptions.ts': 'our own peer record, as it was and as it is',
+  'packages/transport/src/quic-native.ts': 'the DER head of a public key in a certificate',
   'packages/transport/src/shm-handshake.ts':
     'the mark of a segment, which whoever may open it can read',
   'packages/wire/src/msgpack-scan.ts': 'the name of a map’s key',

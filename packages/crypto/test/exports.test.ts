@@ -10,7 +10,7 @@ test('the package exports these names and no others', () => {
      aes256GcmSiv blake2b blake2s blake3 blake3DeriveKey blake3Keyed chacha20Poly1305
      concealFields decodeJwk decodePem decodePkcs8 decodeSpki derivePassphraseKey ed25519PublicBytes ed25519SeedBytes
      ed25519SignatureBytes encapsulateMlKem768 encodePkcs8 encodeSpki equalConstantTime fasterAead
-     forgetAeadKeys
+     forgetAeadKeys hasWasmAead
      hkdf hkdfExpand hkdfExtract hmac isAcceptableEd25519 isAcceptableP256 isAcceptableX25519
      mlDsa87PublicBytes mlDsa87SignatureBytes mlDsaContextBytesMax mlDsaSeedBytes
      mlKem768CiphertextBytes mlKem768PublicBytes mlKem768SeedBytes noiseMessageBytesMax

@@ -3,6 +3,15 @@
 import type { AgentId } from '@myelin/identity'
 import type { Priority, RequestOptions, SessionStats, SessionStream } from '@myelin/session'
 import type { BuiltInName, BuiltInPayloads, MessageTypes } from '@myelin/wire'
+import type {
+  DatagramChannel,
+  GroupOptions,
+  MulticastGroup,
+  OwnedGroup,
+} from './datagrams/ports.ts'
+import type { HealthFault } from './health.ts'
+import type { KeepOptions } from './keeper.ts'
+import type { PoolStats } from './pool.ts'
 
 /** A peer: its agent id, its name where we know one, or a multiaddr that ends in `/p2p/<agent id>`. */
 export type PeerTarget = string
@@ -48,6 +57,18 @@ export interface DeliveryOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** How hard a message is tried (docs/connections.md has the exact promises). */
+export interface SendOptions extends DeliveryOptions {
+  /**
+   * `at-most-once`, the default: done when the session has taken the message; lost if the session is.
+   * `at-least-once`: done when the peer has handled it; sent again in later sessions until then, in the order of
+   * the calls, so it takes no `priority`. While both processes live, its handler runs once.
+   */
+  readonly delivery?: 'at-most-once' | 'at-least-once' | undefined
+  /** Of `at-least-once`: how long it is tried, in ms; five minutes by default, an hour at most. */
+  readonly ttlMs?: number | undefined
+}
+
 export interface BroadcastOutcome {
   readonly delivered: readonly AgentId[]
   readonly failed: readonly { readonly agent: AgentId; readonly reason: string }[]
@@ -74,8 +95,48 @@ export interface Traffic {
   readonly bytesReceived: number
 }
 
+/** What happens to the sessions with peers, in the order in which it happens. */
 export type PeerEvent =
-  | { readonly kind: 'connected'; readonly peer: PeerInfo; readonly handshakeMs: number }
+  /** An attempt at a session begins. */
+  | { readonly kind: 'connecting'; readonly agent: AgentId }
+  | {
+      readonly kind: 'connected'
+      readonly peer: PeerInfo
+      readonly handshakeMs: number
+      /** From a ticket of an earlier session, without a full handshake. */
+      readonly isResumed: boolean
+      /** Failures since the last stable session, where the peer is kept connected; else 0. */
+      readonly attempt: number
+    }
+  /** A peer that is kept connected has no session; the next attempt follows in `retryMs`. */
+  | {
+      readonly kind: 'reconnecting'
+      readonly agent: AgentId
+      readonly attempt: number
+      readonly retryMs: number
+      /** A session has ended (true), or an attempt at one has failed. */
+      readonly wasConnected: boolean
+      readonly code: string
+      readonly reason: string
+    }
+  /** A peer is not kept connected any more: `attemptsMax` attempts in a row have failed. */
+  | {
+      readonly kind: 'given-up'
+      readonly agent: AgentId
+      readonly attempt: number
+      readonly code: string
+      readonly reason: string
+    }
+  /** A session does not work well; it gets no new messages where another can be opened. */
+  | {
+      readonly kind: 'unhealthy'
+      readonly agent: AgentId
+      readonly fault: HealthFault
+      readonly roundTripMs: number | undefined
+    }
+  /** Attempts have failed again and again: messages cause none for a while. */
+  | { readonly kind: 'circuit-open'; readonly agent: AgentId; readonly forMs: number }
+  | { readonly kind: 'circuit-closed'; readonly agent: AgentId }
   | {
       readonly kind: 'disconnected'
       readonly agent: AgentId
@@ -107,14 +168,17 @@ export interface Agent extends AsyncDisposable {
   ): AsyncIterableIterator<Received<BuiltInPayloads[Name]>>
   messages<Payload = unknown>(type: string): AsyncIterableIterator<Received<Payload>>
 
-  /** Sends a message; connects first where needed. Resolves when the session has taken it. */
+  /**
+   * Sends a message; connects first where needed. Resolves when the session has taken it, unless
+   * `delivery` asks for more.
+   */
   send<Name extends BuiltInName>(
     to: PeerTarget,
     type: Name,
     payload: BuiltInPayloads[Name],
-    options?: DeliveryOptions,
+    options?: SendOptions,
   ): Promise<void>
-  send(to: PeerTarget, type: string, payload: unknown, options?: DeliveryOptions): Promise<void>
+  send(to: PeerTarget, type: string, payload: unknown, options?: SendOptions): Promise<void>
 
   /** Sends a request and resolves to the answer. 60 s by default. */
   request<Name extends BuiltInName>(
@@ -133,6 +197,43 @@ export interface Agent extends AsyncDisposable {
   /** Opens a stream to a peer's stream handler for the type. */
   stream(to: PeerTarget, type: string): Promise<SessionStream>
 
+  /** Where our sockets for datagrams are: the UDP addresses that we listen on. */
+  readonly datagramAddresses: readonly string[]
+
+  /**
+   * Opens a channel of sealed datagrams (docs/datagrams.md): each message arrives once or never, in any order. Both
+   * agents listen on a UDP address, the peer handles the type with `handleDatagrams`. Resolves when the peer's
+   * address is proved; rejects with `FABRIC_UNREACHABLE` where none answers.
+   */
+  datagrams<Name extends BuiltInName = 'data'>(
+    to: PeerTarget,
+    options?: { readonly type?: Name; readonly signal?: AbortSignal },
+  ): Promise<DatagramChannel<BuiltInPayloads[Name]>>
+  datagrams<Payload = unknown>(
+    to: PeerTarget,
+    options: { readonly type: string; readonly signal?: AbortSignal },
+  ): Promise<DatagramChannel<Payload>>
+
+  /** Takes part in channels that peers open for the type. Called before the first message. */
+  handleDatagrams<Name extends BuiltInName>(
+    type: Name,
+    handler: (channel: DatagramChannel<BuiltInPayloads[Name]>) => void,
+  ): Disposable
+  handleDatagrams<Payload = unknown>(
+    type: string,
+    handler: (channel: DatagramChannel<Payload>) => void,
+  ): Disposable
+
+  /** Makes a multicast group of which we are the owner: we admit members and hand out the keys. */
+  multicastGroup<Payload = unknown>(options: GroupOptions): Promise<OwnedGroup<Payload>>
+
+  /** Becomes a member of a peer's group. One that only listens has no number to send under. */
+  joinMulticastGroup<Payload = unknown>(
+    owner: PeerTarget,
+    name: string,
+    options?: { readonly isListener?: boolean; readonly signal?: AbortSignal },
+  ): Promise<MulticastGroup<Payload>>
+
   /** Sends to every connected peer that may receive the type. */
   broadcast<Name extends BuiltInName>(
     type: Name,
@@ -149,6 +250,11 @@ export interface Agent extends AsyncDisposable {
       readonly token?: Uint8Array | undefined
     },
   ): Promise<PeerInfo>
+  /**
+   * Keeps a session with the peer open: connects now and whenever it has ended, with growing waits, until
+   * disposed. `watchPeers` tells how it goes. Throws `FABRIC_PEER_UNKNOWN`.
+   */
+  keep(to: PeerTarget, options?: KeepOptions): Disposable
   /** Ends all sessions with a peer. */
   disconnect(agent: AgentId): Promise<void>
   /** One entry per peer with an open session. */
@@ -157,7 +263,9 @@ export interface Agent extends AsyncDisposable {
   ping(to: PeerTarget): Promise<number>
   /** Counters over all sessions, those that have ended included. */
   traffic(): Traffic
-  /** Calls `listener` for each session that opens or ends. */
+  /** What the pool of sessions holds and has done. */
+  poolStats(): PoolStats
+  /** Calls `listener` for each session that opens or ends, and what happens between. */
   watchPeers(listener: (event: PeerEvent) => void): Disposable
 
   /** Stops listening, lets handlers finish within `drainMs`, then ends all sessions. */

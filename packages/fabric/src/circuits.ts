@@ -1,16 +1,23 @@
 // The circuits to all peers (R088): one for each peer at which attempts have failed since the last success.
 
-import { type Clock, type Logger, MyelinError } from '@myelin/base'
+import { type Clock, MyelinError } from '@myelin/base'
 import type { AgentId } from '@myelin/identity'
-import { CircuitBreaker, type CircuitState } from './circuit-breaker.ts'
+import type { PeerEvent } from './agent.ts'
+import { CircuitBreaker, type CircuitOptions, type CircuitState } from './circuit-breaker.ts'
 import { FabricError } from './errors.ts'
 import { circuitOpenMs, knownPeersMax } from './limits.ts'
 
+export interface CircuitParts {
+  readonly clock: Clock
+  readonly options?: CircuitOptions
+  tell(event: PeerEvent): void
+}
+
 export class Circuits {
-  readonly #parts: { readonly clock: Clock; readonly logger: Logger }
+  readonly #parts: CircuitParts
   readonly #circuits = new Map<AgentId, CircuitBreaker>()
 
-  constructor(parts: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor(parts: CircuitParts) {
     this.#parts = parts
   }
 
@@ -32,8 +39,8 @@ export class Circuits {
 
   /** Counts what becomes of an attempt. What the caller did wrong or called off says nothing of the peer. */
   async watch<Value>(agent: AgentId, attempt: () => Promise<Value>): Promise<Value> {
-    const { clock, logger } = this.#parts
-    const circuit = this.#circuits.get(agent) ?? new CircuitBreaker()
+    const { clock, options = {}, tell } = this.#parts
+    const circuit = this.#circuits.get(agent) ?? new CircuitBreaker(options)
     circuit.begin(clock.monotonicMs())
     try {
       const value = await attempt()
@@ -46,15 +53,19 @@ export class Circuits {
       }
       if (this.#circuits.size < knownPeersMax) this.#circuits.set(agent, circuit)
       if (circuit.fail(clock.monotonicMs()))
-        logger.log('warn', 'circuit-open', { agent, forMs: circuitOpenMs })
+        tell({ kind: 'circuit-open', agent, forMs: options.openMs ?? circuitOpenMs })
       throw error
     }
   }
 
   /** There is a session, whoever opened it. */
   close(agent: AgentId): void {
-    this.#circuits.get(agent)?.succeed()
+    const circuit = this.#circuits.get(agent)
+    if (circuit === undefined) return
+    const wasClosed = circuit.state(this.#parts.clock.monotonicMs()) === 'closed'
+    circuit.succeed()
     this.#circuits.delete(agent)
+    if (!wasClosed) this.#parts.tell({ kind: 'circuit-closed', agent })
   }
 }
 

@@ -11,10 +11,12 @@ import {
 } from '@myelin/session'
 import type { StreamTransport } from '@myelin/transport'
 import type { AddressBook } from './address-book.ts'
-import type { CircuitState } from './circuit-breaker.ts'
+import type { PeerEvent } from './agent.ts'
+import type { CircuitOptions, CircuitState } from './circuit-breaker.ts'
 import { Circuits } from './circuits.ts'
 import { FabricError } from './errors.ts'
 import type { Link } from './links.ts'
+import type { Pool } from './pool.ts'
 
 export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
@@ -26,8 +28,11 @@ export interface DialerParts {
   readonly environment: SessionEnvironment
   readonly transport: Pick<StreamTransport, 'dial'>
   readonly book: AddressBook
+  readonly pool: Pool
+  readonly circuits?: CircuitOptions | undefined
   /** Aborted when the agent closes. */
   readonly closing: AbortSignal
+  tell(event: PeerEvent): void
   /** Handlers that make a link of their session, and the link. */
   adoption(startedMs: number): { readonly promise: Promise<Link>; readonly adopt: SessionHandlers }
 }
@@ -39,7 +44,9 @@ export class Dialer {
 
   constructor(parts: DialerParts) {
     this.#parts = parts
-    this.#circuits = new Circuits(parts.environment)
+    const { circuits, environment, tell } = parts
+    const { clock } = environment
+    this.#circuits = new Circuits({ clock, tell, ...(circuits && { options: circuits }) })
   }
 
   circuit(agent: AgentId): CircuitState {
@@ -56,6 +63,12 @@ export class Dialer {
     return await (dialing ?? this.#start(agent, options)).promise
   }
 
+  /** Opens one more session beside the one that is to be replaced. */
+  async succeed(agent: AgentId): Promise<Link> {
+    const dialing = this.#dialing.get(agent)
+    return await (dialing ?? this.#start(agent, { isSuccessor: true })).promise
+  }
+
   /** There is a session with the agent, whoever opened it. */
   arrived(agent: AgentId, link: Link): void {
     this.#circuits.close(agent)
@@ -63,11 +76,19 @@ export class Dialer {
     this.#dialing.delete(agent)
   }
 
-  #start(agent: AgentId, options: ConnectOptions): PromiseWithResolvers<Link> {
+  #start(
+    agent: AgentId,
+    options: ConnectOptions & { readonly isSuccessor?: boolean },
+  ): PromiseWithResolvers<Link> {
+    const { pool, tell } = this.#parts
     const dialing = Promise.withResolvers<Link>()
     this.#dialing.set(agent, dialing)
-    this.#circuits
-      .watch(agent, () => this.#dial(agent, options))
+    const attempt = async () => {
+      tell({ kind: 'connecting', agent })
+      return await this.#circuits.watch(agent, () => this.#dial(agent, options))
+    }
+    pool
+      .open(attempt, options)
       .then(dialing.resolve, dialing.reject)
       .finally(() => {
         if (this.#dialing.get(agent) === dialing) this.#dialing.delete(agent)

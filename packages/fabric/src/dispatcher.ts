@@ -50,9 +50,19 @@ export interface DispatchCounts {
 
 type StreamHandler = (stream: SessionStream, from: AgentId) => unknown
 
+/** What the dispatcher needs of a message: one of a session, or an acknowledged one over any of several. */
+export interface Deliverable
+  extends Pick<
+    IncomingMessage,
+    'kind' | 'type' | 'payload' | 'timestampMs' | 'priority' | 'release' | 'reply' | 'fail'
+  > {
+  /** Its sender is told what became of it, although it asks nothing. */
+  readonly isAcknowledged?: boolean
+}
+
 interface Delivery {
   readonly received: Received
-  readonly message: IncomingMessage
+  readonly message: Deliverable
 }
 
 export class Dispatcher {
@@ -84,10 +94,15 @@ export class Dispatcher {
 
   read(type: string): AsyncIterableIterator<Received> {
     this.#requireFree(type)
-    const queue = new AsyncQueue<Delivery>(readerQueueMax, (delivery) => delivery.message.release())
+    let isLeft = false
+    const queue = new AsyncQueue<Delivery>(readerQueueMax, ({ message }) => {
+      if (isLeft) this.#answerFailure(message, 'FABRIC_NO_HANDLER')
+      message.release()
+    })
     this.#readers.set(type, queue)
     const leave = async (): Promise<IteratorResult<Received>> => {
       this.#readers.delete(type)
+      isLeft = true
       await queue.return()
       return { done: true, value: undefined }
     }
@@ -106,7 +121,7 @@ export class Dispatcher {
   }
 
   /** Takes a message off a session. */
-  dispatch(message: IncomingMessage, from: AgentId, gate: Gate): void {
+  dispatch(message: Deliverable, from: AgentId, gate: Gate): void {
     const verdict = gate.incoming(message.type, message.payload.length)
     if (this.#isBusyWith(from)) {
       this.#parts.log.record({ kind: 'handlers-busy', severity: 'warning', agent: from })
@@ -188,7 +203,7 @@ export class Dispatcher {
     this.#readers.clear()
   }
 
-  #deliver(message: IncomingMessage, received: Received): void {
+  #deliver(message: Deliverable, received: Received): void {
     const handler = this.#handlers.get(message.type)
     if (handler !== undefined) {
       this.#run(handler, message, received)
@@ -206,7 +221,7 @@ export class Dispatcher {
     message.release()
   }
 
-  #run(handler: Handler<unknown>, message: IncomingMessage, received: Received): void {
+  #run(handler: Handler<unknown>, message: Deliverable, received: Received): void {
     this.#begin()
     let result: unknown
     try {
@@ -232,7 +247,7 @@ export class Dispatcher {
     } else this.#finish(message, received, result)
   }
 
-  #finish(message: IncomingMessage, received: Received, result: unknown): void {
+  #finish(message: Deliverable, received: Received, result: unknown): void {
     try {
       if (message.kind === 'request') this.#answer(message, result)
     } catch (error) {
@@ -244,7 +259,7 @@ export class Dispatcher {
     this.#end()
   }
 
-  #settle(message: IncomingMessage, received: Received, error: unknown): void {
+  #settle(message: Deliverable, received: Received, error: unknown): void {
     if (error instanceof Refusal)
       this.#answerFailure(message, 'FABRIC_HANDLER_REFUSED', error.message)
     else {
@@ -255,7 +270,7 @@ export class Dispatcher {
     this.#end()
   }
 
-  #answer(message: IncomingMessage, result: unknown): void {
+  #answer(message: Deliverable, result: unknown): void {
     const [name, payload] =
       result instanceof TypedReply ? [result.type, result.payload] : [message.type, result]
     const type = this.#parts.types.get(name)
@@ -266,18 +281,15 @@ export class Dispatcher {
     else message.reply(type.encode(payload), name)
   }
 
-  #refuse(message: IncomingMessage, code: FailureCode): void {
+  #refuse(message: Deliverable, code: FailureCode): void {
     this.counts.refused += 1
     this.#answerFailure(message, code)
     message.release()
   }
 
-  #answerFailure(
-    message: IncomingMessage,
-    code: FailureCode,
-    text: string = failureTexts[code],
-  ): void {
-    if (message.kind === 'request') message.fail(failureNumbers[code], text)
+  #answerFailure(message: Deliverable, code: FailureCode, text: string = failureTexts[code]): void {
+    if (message.kind === 'request' || message.isAcknowledged === true)
+      message.fail(failureNumbers[code], text)
   }
 
   #failed(type: string, from: AgentId, error: unknown): void {

@@ -18,6 +18,19 @@ export type FabricErrorCode =
   | 'FABRIC_HANDLER_REFUSED'
   | 'FABRIC_NO_HANDLER'
   | 'FABRIC_TASK'
+  /** All sessions of the pool are in use, and too many attempts wait already. */
+  | 'FABRIC_POOL_FULL'
+  | 'FABRIC_POOL_TIMEOUT'
+  | 'FABRIC_KEPT_FULL'
+  /** Too much waits for the acknowledgement of a peer. */
+  | 'FABRIC_OUTBOX_FULL'
+  | 'FABRIC_DELIVERY_TIMEOUT'
+  | 'FABRIC_OPTION'
+  /** Datagrams need a UDP address to listen on, here and at the peer. */
+  | 'FABRIC_NO_DATAGRAMS'
+  | 'FABRIC_DATAGRAM_TOO_LARGE'
+  /** Too many channels or groups of datagrams. */
+  | 'FABRIC_CHANNELS_FULL'
 
 export class FabricError extends MyelinError<FabricErrorCode> {}
 

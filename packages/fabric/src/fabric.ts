@@ -1,26 +1,18 @@
-// The agent behind its interface: sessions on demand over whatever transport an address names, messages
-// through guard and dispatcher, everything bounded, everything ended in order.
+// The agent behind its interface: messages through guard and dispatcher, over the sessions of `Connections`, in at
+// the doors of `Reception`; acknowledged ones through `DeliverySender` and `DeliveryReceiver`.
 
 import { describeError, withDeadline } from '@myelin/base'
 import type { Guard, SecurityLog } from '@myelin/guard'
 import type { AgentId } from '@myelin/identity'
 import {
-  type Admission,
-  acceptSession,
-  type Candidate,
   priorities,
-  RequestFailure,
   type RequestOptions,
-  refuseStream,
-  type Session,
   type SessionEnvironment,
-  type SessionError,
-  type SessionHandlers,
   type SessionStream,
 } from '@myelin/session'
-import type { ByteStream, Listener, StreamTransport } from '@myelin/transport'
+import type { DatagramTransport, StreamTransport } from '@myelin/transport'
 import { type MessageTypes, messageCreditBytes } from '@myelin/wire'
-import { AddressBook, type KnownPeer } from './address-book.ts'
+import type { KnownPeer } from './address-book.ts'
 import type {
   Agent,
   BroadcastOutcome,
@@ -30,15 +22,32 @@ import type {
   PeerInfo,
   PeerTarget,
   Received,
+  SendOptions,
   Traffic,
 } from './agent.ts'
-import type { CircuitState } from './circuit-breaker.ts'
-import { type ConnectOptions, Dialer } from './dialer.ts'
+import type { CircuitOptions, CircuitState } from './circuit-breaker.ts'
+import { Connections } from './connections.ts'
+import { Datagrams } from './datagrams/datagrams.ts'
+import type {
+  DatagramChannel,
+  GroupOptions,
+  MulticastGroup,
+  OwnedGroup,
+} from './datagrams/ports.ts'
+import { type DeliveryCounts, DeliveryReceiver } from './delivery-receiver.ts'
+import { DeliverySender, type OutboxOptions } from './delivery-sender.ts'
+import type { ConnectOptions } from './dialer.ts'
 import { type DispatchCounts, Dispatcher } from './dispatcher.ts'
-import { Doorway, type DoorwayCounts } from './doorway.ts'
-import { FabricError, failureOfNumber } from './errors.ts'
+import type { DoorwayCounts } from './doorway.ts'
+import { FabricError } from './errors.ts'
+import { intake } from './intake.ts'
+import type { KeepOptions } from './keeper.ts'
 import * as limits from './limits.ts'
-import { Link, Links } from './links.ts'
+import type { Link } from './links.ts'
+import { infoOf } from './peer-events.ts'
+import type { PoolOptions, PoolStats } from './pool.ts'
+import { answerTo, ask, post, requireAllowed } from './posting.ts'
+import { Reception } from './reception.ts'
 
 export interface FabricParts {
   readonly name: string
@@ -50,6 +59,19 @@ export interface FabricParts {
   readonly transport: Pick<StreamTransport, 'dial' | 'listen' | 'handles'>
   readonly sessionsMax?: number
   readonly handshakesPendingMax?: number
+  readonly pool?: PoolOptions
+  readonly circuits?: CircuitOptions
+  readonly delivery?: OutboxOptions
+  /** Carries datagrams; without it there are none. */
+  readonly datagramTransport?: DatagramTransport
+  /** Largest datagram that is sent and accepted. */
+  readonly datagramBytesMax?: number
+}
+
+export interface DeliveryStats extends DeliveryCounts {
+  /** Messages of ours that are not acknowledged yet, and their bytes. */
+  readonly pending: number
+  readonly pendingBytes: number
 }
 
 export class Fabric implements Agent {
@@ -57,73 +79,98 @@ export class Fabric implements Agent {
   readonly name: string
   readonly types: MessageTypes
   readonly #parts: FabricParts
-  readonly #book = new AddressBook()
-  readonly #links = new Links()
+  readonly #connections: Connections
+  readonly #reception: Reception
   readonly #dispatcher: Dispatcher
-  readonly #dialer: Dialer
-  readonly #listeners: Listener[] = []
-  readonly #watchers = new Set<(event: PeerEvent) => void>()
-  readonly #handlers: SessionHandlers
+  readonly #deliverySender: DeliverySender
+  readonly #deliveryReceiver: DeliveryReceiver
+  readonly #datagrams: Datagrams
   readonly #closing = new AbortController()
-  readonly #doorway: Doorway
-  /** As the parts', with a bound on what may come in. */
-  readonly #accepting: SessionEnvironment
-  #pastTraffic: Traffic = { messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 }
   #closed: Promise<void> | undefined
 
   constructor(parts: FabricParts) {
     this.#parts = parts
-    this.id = parts.environment.keys.agent
+    const { environment, log, guard, transport, types, pool = {}, circuits } = parts
+    this.id = environment.keys.agent
     this.name = parts.name
-    this.types = parts.types
-    const { environment, handshakesPendingMax = limits.handshakesPendingMax } = parts
-    this.#dialer = new Dialer({
-      environment,
-      transport: parts.transport,
-      book: this.#book,
-      closing: this.#closing.signal,
-      adoption: (startedMs) => this.#adoption(startedMs),
-    })
-    this.#doorway = new Doorway({
-      clock: environment.clock,
-      silentMax: limits.connectionsSilentMax,
-      pendingMax: handshakesPendingMax,
-    })
-    this.#accepting = { ...environment, authorize: (candidate) => this.#authorize(candidate) }
+    this.types = types
+    const { clock, random, logger, dataWindowBytes, messageBytesMax } = environment
+    const closing = this.#closing.signal
     this.#dispatcher = new Dispatcher({
-      types: parts.types,
-      log: parts.log,
-      logger: parts.environment.logger,
+      types,
+      log,
+      logger,
       held: {
-        messages: Math.ceil(environment.dataWindowBytes / messageCreditBytes),
-        bytes: environment.dataWindowBytes + priorities.length * environment.messageBytesMax,
+        messages: Math.ceil(dataWindowBytes / messageCreditBytes),
+        bytes: dataWindowBytes + priorities.length * messageBytesMax,
       },
     })
-    this.#handlers = {
-      message: (message, session) => {
-        const link = this.#links.of(session)
-        if (link === undefined) message.release()
-        else this.#dispatcher.dispatch(message, session.peer.agent, link.gate)
+    this.#deliverySender = new DeliverySender({
+      clock,
+      random,
+      options: parts.delivery ?? {},
+      link: (agent) => this.#connections.links.get(agent),
+      keep: (agent) => this.#connections.keeper.keep(agent),
+      requireAllowed,
+    })
+    this.#deliveryReceiver = new DeliveryReceiver({
+      clock,
+      log,
+      link: (agent) => this.#connections.links.any(agent),
+      dispatch: (message, from, { gate }) => this.#dispatcher.dispatch(message, from, gate),
+    })
+    this.#datagrams = new Datagrams(
+      {
+        clock,
+        random,
+        logger,
+        log,
+        types,
+        transport: parts.datagramTransport,
+        bytesMax: parts.datagramBytesMax,
+        suite: environment.abilities.suites[0],
       },
-      stream: (stream, session) => {
-        const link = this.#links.of(session)
-        if (link === undefined) stream.reset()
-        else this.#dispatcher.dispatchStream(stream, session.peer.agent, link.gate)
-      },
-      drain: (session) => this.#links.of(session)?.release(),
-      closed: (error, session) => this.#sessionEnded(session, error),
-    }
+      this.id,
+    )
+    this.#connections = new Connections({
+      environment,
+      guard,
+      log,
+      transport,
+      pool,
+      circuits,
+      closing,
+      handlers: intake({
+        log,
+        dispatcher: this.#dispatcher,
+        sender: this.#deliverySender,
+        receiver: this.#deliveryReceiver,
+        datagrams: this.#datagrams,
+        connections: () => this.#connections,
+      }),
+      changed: (agent) => this.#deliverySender.pump(agent),
+      isNeeded: (agent) => this.#deliverySender.hasPending(agent),
+      sessionEnded: (link) => this.#datagrams.sessionEnded(link),
+    })
+    this.#reception = new Reception({
+      environment,
+      log,
+      transport,
+      links: this.#connections.links,
+      closing,
+      sessionsMax: parts.sessionsMax ?? limits.sessionsMax,
+      handshakesPendingMax: parts.handshakesPendingMax ?? limits.handshakesPendingMax,
+      adoption: (startedMs) => this.#connections.adoption(startedMs),
+    })
   }
 
   get addresses(): readonly string[] {
-    return this.#listeners
-      .flatMap((listener) => listener.addresses)
-      .map((address) => `${address}/p2p/${this.id}`)
+    return this.#reception.addresses.map((address) => `${address}/p2p/${this.id}`)
   }
 
   /** Whether messages may cause an attempt at a session with the peer. */
   circuit(agent: AgentId): CircuitState {
-    return this.#dialer.circuit(agent)
+    return this.#connections.circuit(agent)
   }
 
   /** Messages by what became of them. */
@@ -131,32 +178,74 @@ export class Fabric implements Agent {
     return this.#dispatcher.counts
   }
 
+  /** Acknowledged messages: what waits for its peer, and what has come in. */
+  get deliveryCounts(): DeliveryStats {
+    const { messages, bytes } = this.#deliverySender.pending
+    return { ...this.#deliveryReceiver.counts, pending: messages, pendingBytes: bytes }
+  }
+
   /** Connections that are not sessions yet. */
   get doorway(): DoorwayCounts {
-    return this.#doorway.counts
+    return this.#reception.counts
   }
 
   /** Opens a door. */
   async listen(address: string): Promise<void> {
     this.#requireOpen()
-    this.#listeners.push(
-      await this.#parts.transport.listen(address, (stream) => void this.#accept(stream)),
+    if (this.#datagrams.handles(address)) await this.#datagrams.bind(address)
+    else await this.#reception.listen(address)
+  }
+
+  get datagramAddresses(): readonly string[] {
+    return this.#datagrams.addresses
+  }
+
+  async datagrams(
+    to: PeerTarget,
+    { type = 'data', signal }: { type?: string; signal?: AbortSignal } = {},
+  ): Promise<DatagramChannel<never>> {
+    const channel = await this.#through(to, { signal }, (link) =>
+      this.#datagrams.open(link, type, signal),
     )
+    // The codec of the type vouches for the payload.
+    return channel as unknown as DatagramChannel<never>
+  }
+
+  handleDatagrams(type: string, handler: (channel: DatagramChannel<never>) => void): Disposable {
+    return this.#datagrams.handle(type, handler as (channel: DatagramChannel) => void)
+  }
+
+  async multicastGroup(options: GroupOptions): Promise<OwnedGroup<never>> {
+    this.#requireOpen()
+    const group = await this.#datagrams.createGroup(options)
+    return group as unknown as OwnedGroup<never>
+  }
+
+  async joinMulticastGroup(
+    owner: PeerTarget,
+    name: string,
+    options: { isListener?: boolean; signal?: AbortSignal } = {},
+  ): Promise<MulticastGroup<never>> {
+    const { signal } = options
+    const group = await this.#through(owner, { signal }, (link) =>
+      this.#datagrams.joinGroup(link, name, options),
+    )
+    return group as unknown as MulticastGroup<never>
   }
 
   /** Tells where a peer is, without connecting. */
   learn(peer: KnownPeer): void {
-    this.#book.learn(peer)
+    this.#connections.book.learn(peer)
   }
 
   /** What is known of where a peer is. */
   known(agent: AgentId): KnownPeer | undefined {
-    return this.#book.get(agent)
+    return this.#connections.book.get(agent)
   }
 
   /** The agent that a target means. Throws `FABRIC_PEER_UNKNOWN`. */
   resolve(to: PeerTarget): AgentId {
-    return this.#book.resolve(to)
+    return this.#connections.book.resolve(to)
   }
 
   handle(type: string, handler: Handler<never>): Disposable {
@@ -178,12 +267,16 @@ export class Fabric implements Agent {
     to: PeerTarget,
     type: string,
     payload: unknown,
-    options: DeliveryOptions = {},
+    options: SendOptions = {},
   ): Promise<void> {
     const bytes = this.#encode(type, payload)
-    const link = this.#openLink(to) ?? (await this.#link(to, options))
-    this.#requireAllowed(link, type)
-    if (!link.session.post(type, bytes, options)) await this.#room(link, options.signal)
+    if (options.delivery === 'at-least-once') {
+      await this.#sendAcknowledged(to, type, bytes, options)
+      return
+    }
+    const link = this.#connections.openLink(to)
+    if (link === undefined) await this.#postLater(to, type, bytes, options)
+    else if (!post(link, type, bytes, options)) await this.#room(link, options.signal)
   }
 
   async request(
@@ -193,36 +286,19 @@ export class Fabric implements Agent {
     options: DeliveryOptions & RequestOptions = {},
   ): Promise<Received> {
     const bytes = this.#encode(type, payload)
-    const link = this.#openLink(to) ?? (await this.#link(to, options))
-    this.#requireAllowed(link, type)
-    try {
-      const response = await link.session.request(type, bytes, options)
-      const decoded = this.types.get(response.type)?.decode(response.payload)
-      if (decoded?.ok !== true) {
-        const fault = decoded?.fault ?? 'its type is not registered'
-        throw new FabricError(
-          'FABRIC_PAYLOAD',
-          `the answer of type ${response.type} cannot be read: ${fault}`,
-        )
-      }
-      const { kind, timestampMs, priority } = response
-      return {
-        type: response.type,
-        payload: decoded.value,
-        from: link.session.peer.agent,
-        kind,
-        timestampMs,
-        priority,
-      }
-    } catch (error) {
-      throw error instanceof RequestFailure ? failureOf(error, type) : error
-    }
+    const open = this.#connections.openLink(to)
+    const question =
+      open === undefined
+        ? await this.#through(to, options, (link) => ask(link, type, bytes, options))
+        : ask(open, type, bytes, options)
+    return await answerTo(question, this.types)
   }
 
   async stream(to: PeerTarget, type: string): Promise<SessionStream> {
-    const link = this.#openLink(to) ?? (await this.#link(to, {}))
-    this.#requireAllowed(link, type)
-    return link.session.openStream(type)
+    return await this.#through(to, {}, (link) => {
+      requireAllowed(link, type)
+      return link.session.openStream(type)
+    })
   }
 
   async broadcast(
@@ -235,49 +311,56 @@ export class Fabric implements Agent {
     const failed: { agent: AgentId; reason: string }[] = []
     const attempt = async (agent: AgentId) => {
       try {
-        const link = this.#links.get(agent)
-        if (link === undefined)
+        if (this.#connections.links.get(agent) === undefined)
           throw new FabricError('FABRIC_UNREACHABLE', 'the session is closing')
-        this.#requireAllowed(link, type)
-        if (!link.session.post(type, bytes, options)) await this.#room(link, options.signal)
+        const link = this.#connections.openLink(agent)
+        if (link === undefined) await this.#postLater(agent, type, bytes, options)
+        else if (!post(link, type, bytes, options)) await this.#room(link, options.signal)
         delivered.push(agent)
       } catch (error) {
         failed.push({ agent, reason: describeError(error) })
       }
     }
-    await Promise.all(this.#links.agents.map(attempt))
+    await Promise.all(this.#connections.links.agents.map(attempt))
     return { delivered, failed }
   }
 
   async connect(to: PeerTarget, options: ConnectOptions = {}): Promise<PeerInfo> {
-    return infoOf(await this.#link(to, options, true))
+    return infoOf(await this.#connections.link(this.#other(to), options, true))
+  }
+
+  keep(to: PeerTarget, options: KeepOptions = {}): Disposable {
+    return this.#connections.keep(this.#other(to), options)
   }
 
   async disconnect(agent: AgentId): Promise<void> {
-    await Promise.all(this.#links.all(agent).map((link) => link.session.close()))
+    const links = this.#connections.links.all(agent)
+    await Promise.all(links.map((link) => link.session.close()))
   }
 
   peers(): PeerInfo[] {
-    return this.#links.agents.flatMap((agent) => {
-      const link = this.#links.get(agent)
+    const { links } = this.#connections
+    return links.agents.flatMap((agent) => {
+      const link = links.any(agent)
       return link === undefined ? [] : [infoOf(link)]
     })
   }
 
   async ping(to: PeerTarget): Promise<number> {
-    const link = await this.#link(to, {})
+    const link = await this.#connections.link(this.#other(to), {})
     return await link.session.ping()
   }
 
   traffic(): Traffic {
-    return this.#links
-      .all()
-      .reduce((sum, link) => addTraffic(sum, link.session.stats), this.#pastTraffic)
+    return this.#connections.traffic()
+  }
+
+  poolStats(): PoolStats {
+    return this.#connections.pool.stats
   }
 
   watchPeers(listener: (event: PeerEvent) => void): Disposable {
-    this.#watchers.add(listener)
-    return { [Symbol.dispose]: () => void this.#watchers.delete(listener) }
+    return this.#connections.events.watch(listener)
   }
 
   close({ drainMs = 10_000 }: { readonly drainMs?: number } = {}): Promise<void> {
@@ -290,144 +373,76 @@ export class Fabric implements Agent {
   }
 
   async #shutDown(drainMs: number): Promise<void> {
-    this.#closing.abort(
-      new FabricError('FABRIC_CLOSED', 'the agent is closed; create another', { kind: 'usage' }),
-    )
-    this.#doorway.close(this.#closing.signal.reason)
-    await Promise.all(this.#listeners.map((listener) => listener.close()))
+    const reason = new FabricError('FABRIC_CLOSED', 'the agent is closed; create another', {
+      kind: 'usage',
+    })
+    this.#closing.abort(reason)
+    this.#deliverySender.close(reason)
+    this.#connections.close()
+    await this.#reception.close(reason)
     const { clock } = this.#parts.environment
     await withDeadline(this.#dispatcher.idle(), {
       clock,
       timeoutMs: drainMs,
       what: 'the drain',
     }).catch(() => {})
-    await Promise.all(this.#links.all().map((link) => link.session.close('SESSION_GOING_AWAY')))
+    this.#deliveryReceiver.flush()
+    await this.#datagrams.close()
+    const links = this.#connections.links.all()
+    await Promise.all(links.map((link) => link.session.close('SESSION_GOING_AWAY')))
     this.#dispatcher.close()
   }
 
-  // ── Sessions ───────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The way without a promise, for a peer that we talk to already and name by its id. */
-  #openLink(to: PeerTarget): Link | undefined {
-    return this.#links.get(to as AgentId)
-  }
-
-  async #link(to: PeerTarget, options: ConnectOptions, isAsked = false): Promise<Link> {
-    this.#requireOpen()
-    const agent = this.#book.resolve(to)
-    if (agent === this.id) {
-      throw new FabricError(
-        'FABRIC_PEER_UNKNOWN',
-        'an agent does not connect to itself; name another',
-        { kind: 'usage' },
-      )
-    }
-    const open = this.#links.get(agent)
-    if (open !== undefined) return open
-    return await this.#dialer.link(agent, options, isAsked)
-  }
-
-  async #accept(stream: ByteStream): Promise<void> {
-    const { environment } = this.#parts
-    if (this.#isFull || this.#closing.signal.aborted) {
-      this.#parts.log.record({
-        kind: 'session-refused',
-        severity: 'warning',
-        detail: `busy: ${stream.remoteAddress}`,
-      })
-      refuseStream(stream, 'SESSION_BUSY', environment)
-      return
-    }
-    const caller = this.#doorway.enter(stream)
-    try {
-      const { adopt } = this.#adoption(environment.clock.monotonicMs())
-      await acceptSession(stream, this.#accepting, {
-        handlers: adopt,
-        signal: caller.signal,
-        greeted: caller.greet,
-        admitted: caller.admit,
-      })
-    } catch (error) {
-      const detail = `${(error as SessionError).code} ${stream.remoteAddress}`
-      this.#parts.log.record({ kind: 'handshake-refused', severity: 'warning', detail })
-    } finally {
-      caller.leave()
-    }
-  }
-
-  get #isFull(): boolean {
-    const { sessionsMax = limits.sessionsMax } = this.#parts
-    return this.#links.size + this.#doorway.counts.admitted >= sessionsMax
-  }
-
-  /** Before anybody is asked, and before a token is spent: is there room at all? */
-  #authorize(candidate: Candidate): Admission | Promise<Admission> {
-    const isTooMany = this.#links.count(candidate.peer.agent) >= limits.sessionsOfPeerMax
-    if (this.#isFull || isTooMany) return { isAdmitted: false, code: 'SESSION_BUSY' }
-    return this.#parts.environment.authorize(candidate)
-  }
-
-  /** Handlers that make a link of their session before its first message is dispatched. */
-  #adoption(startedMs: number): { promise: Promise<Link>; adopt: SessionHandlers } {
-    const { promise, resolve } = Promise.withResolvers<Link>()
-    const opened = (session: Session) => {
-      const { agent } = session.peer
-      if (!session.isInitiator && this.#links.count(agent) >= limits.sessionsOfPeerMax) {
-        void session.close('SESSION_GOING_AWAY', 'too many sessions')
-        return
-      }
-      const handshakeMs = this.#parts.environment.clock.monotonicMs() - startedMs
-      const gate = this.#parts.guard.gate(session.peer.agent, session.roles)
-      const link = new Link(session, gate, handshakeMs)
-      this.#links.add(link)
-      this.#dialer.arrived(agent, link)
-      this.#book.learnRecord(session.peer)
-      this.#tell({ kind: 'connected', peer: infoOf(link), handshakeMs })
-      resolve(link)
-    }
-    return { promise, adopt: { ...this.#handlers, opened } }
-  }
-
-  #sessionEnded(session: Session, error: SessionError): void {
-    const link = this.#links.remove(session)
-    if (link === undefined) return
-    link.release()
-    this.#pastTraffic = addTraffic(this.#pastTraffic, session.stats)
-    const { agent } = session.peer
-    const isFault = error.kind === 'protocol'
-    if (isFault)
-      this.#parts.log.record({
-        kind: 'session-broken',
-        severity: 'alert',
-        agent,
-        detail: `${error.code}: ${error.message}`,
-      })
-    this.#tell({ kind: 'disconnected', agent, code: error.code, reason: error.message })
-  }
-
-  #tell(event: PeerEvent): void {
-    const { logger } = this.#parts.environment
-    if (event.kind === 'connected') {
-      const { agent, name, direction, transport, security } = event.peer
-      const handshakeMs = Math.round(event.handshakeMs * 100) / 100
-      logger.log('info', 'peer-connected', {
-        agent,
-        name,
-        direction,
-        transport,
-        security,
-        handshakeMs,
-      })
-    } else
-      logger.log('info', 'peer-disconnected', {
-        agent: event.agent,
-        code: event.code,
-        reason: event.reason,
-      })
-    for (const watcher of this.#watchers) watcher(event)
-  }
-
   // ── Small things ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** For a peer without a session, or with one that others wait for. */
+  async #postLater(
+    to: PeerTarget,
+    type: string,
+    bytes: Uint8Array,
+    options: DeliveryOptions,
+  ): Promise<void> {
+    const full = await this.#through(to, options, (link) =>
+      post(link, type, bytes, options) ? undefined : link,
+    )
+    if (full !== undefined) await this.#room(full, options.signal)
+  }
+
+  async #sendAcknowledged(
+    to: PeerTarget,
+    type: string,
+    bytes: Uint8Array,
+    { priority, ttlMs, signal }: SendOptions,
+  ): Promise<void> {
+    this.#requireOpen()
+    const agent = this.#other(to)
+    if (priority !== undefined && priority !== 'normal') {
+      const message = 'acknowledged messages keep their order; leave out the priority'
+      throw new FabricError('FABRIC_OPTION', message, { kind: 'usage' })
+    }
+    // Somebody must be able to open a session, or one must be there.
+    this.#connections.requireReachable(agent)
+    await this.#deliverySender.send(agent, type, bytes, { ttlMs, signal })
+  }
+
+  async #through<Value>(
+    to: PeerTarget,
+    options: ConnectOptions,
+    use: (link: Link) => Value,
+  ): Promise<Value> {
+    this.#requireOpen()
+    const { signal } = options
+    return await this.#connections.through(this.#other(to), { signal }, use)
+  }
+
+  /** The agent that a target means, which is not this one. */
+  #other(to: PeerTarget): AgentId {
+    this.#requireOpen()
+    const agent = this.#connections.book.resolve(to)
+    if (agent !== this.id) return agent
+    const message = 'an agent does not connect to itself; name another'
+    throw new FabricError('FABRIC_PEER_UNKNOWN', message, { kind: 'usage' })
+  }
 
   #encode(type: string, payload: unknown): Uint8Array {
     const codec = this.types.get(type)
@@ -439,16 +454,6 @@ export class Fabric implements Agent {
     )
   }
 
-  #requireAllowed(link: Link, type: string): void {
-    if (link.gate.outgoing(type) === 'allowed') return
-    const { agent } = link.session.peer
-    const roles = link.session.roles.join(', ') || 'no role'
-    throw new FabricError(
-      'FABRIC_FORBIDDEN',
-      `${agent} (${roles}) may not receive "${type}"; change its roles or the policy`,
-    )
-  }
-
   async #room(link: Link, signal: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#parts.environment
     await withDeadline(link.drained(), { clock, signal, what: 'the peer to read' })
@@ -457,35 +462,4 @@ export class Fabric implements Agent {
   #requireOpen(): void {
     this.#closing.signal.throwIfAborted()
   }
-}
-
-function infoOf({ session }: Link): PeerInfo {
-  const { peer, roles, transport, remoteAddress, pattern, agreement, stats } = session
-  return {
-    agent: peer.agent,
-    name: peer.name,
-    roles,
-    transport,
-    remoteAddress,
-    direction: session.isInitiator ? 'out' : 'in',
-    security: `${pattern} ${agreement.suite} ${agreement.compression}`,
-    stats,
-  }
-}
-
-function addTraffic(a: Traffic, b: Traffic): Traffic {
-  return {
-    messagesSent: a.messagesSent + b.messagesSent,
-    messagesReceived: a.messagesReceived + b.messagesReceived,
-    bytesSent: a.bytesSent + b.bytesSent,
-    bytesReceived: a.bytesReceived + b.bytesReceived,
-  }
-}
-
-function failureOf(failure: RequestFailure, type: string): FabricError {
-  const code = failureOfNumber(failure.remoteCode)
-  return new FabricError(code, `the peer did not answer "${type}": ${failure.remoteMessage}`, {
-    cause: failure,
-    kind: 'recoverable',
-  })
 }

@@ -27,6 +27,7 @@ export {
   type PeerTarget,
   type Received,
   reply,
+  type SendOptions,
   type Traffic,
   TypedReply,
 } from './agent.ts'
@@ -44,9 +45,24 @@ export {
   type WorkLoopOptions,
   workLoop,
 } from './coordinator-client.ts'
+export type {
+  DatagramChannel,
+  DatagramStats,
+  GroupOptions,
+  GroupStats,
+  MulticastGroup,
+  OwnedGroup,
+  ReceivedDatagram,
+  ReceivedFromGroup,
+} from './datagrams/ports.ts'
+export type { DeliveryCounts } from './delivery-receiver.ts'
+export type { OutboxOptions } from './delivery-sender.ts'
 export type { ConnectOptions } from './dialer.ts'
 export type { DispatchCounts } from './dispatcher.ts'
 export type { DoorwayCounts } from './doorway.ts'
 export { FabricError, type FabricErrorCode, Refusal } from './errors.ts'
-export { Fabric, type FabricParts } from './fabric.ts'
+export { type DeliveryStats, Fabric, type FabricParts } from './fabric.ts'
+export type { HealthFault } from './health.ts'
+export { Keeper, type KeeperParts, type KeepOptions } from './keeper.ts'
+export type { EvictionReason, PoolOptions, PoolStats } from './pool.ts'
 export { type BoardCounts, type ReportVerdict, TaskBoard } from './task-board.ts'

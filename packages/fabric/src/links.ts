@@ -1,20 +1,42 @@
-// The sessions of an agent, by peer, and the attempts to open more. One attempt per peer at a time, whoever
-// asks; several sessions with one peer are fine, the oldest open one is used.
+// The sessions of an agent, by peer. Several with one peer are fine: the oldest that is in use gets the messages.
+// One that hands over to its successor, or that is unhealthy, gets none any more.
 
 import type { Gate } from '@myelin/guard'
 import type { AgentId } from '@myelin/identity'
 import type { Session } from '@myelin/session'
+import { Health } from './health.ts'
 
 export class Link {
   readonly session: Session
   readonly gate: Gate
   readonly handshakeMs: number
+  readonly openedMs: number
+  readonly health = new Health()
+  /** When the session was last seen to have done something. */
+  activeMs: number
+  /** What it had done by then. */
+  activity = -1
+  /** A successor is sought, by us or by the peer. */
+  isReplaced = false
+  /** Its successor gets the messages. */
+  isRetiring = false
+  /** The peer has said that it sends nothing new here. */
+  isLeftByPeer = false
+  /** We send nothing new here, and the peer has everything. */
+  isLeft = false
+  isUnhealthy = false
+  /** Channels and groups of datagrams, which would end with the session. */
+  datagramUses = 0
+  /** Settles when the session that this one follows has given everything to the peer. */
+  after: Promise<void> | undefined
   #drain: PromiseWithResolvers<void> | undefined
 
-  constructor(session: Session, gate: Gate, handshakeMs: number) {
+  constructor(session: Session, gate: Gate, times: { handshakeMs: number; openedMs: number }) {
     this.session = session
     this.gate = gate
-    this.handshakeMs = handshakeMs
+    this.handshakeMs = times.handshakeMs
+    this.openedMs = times.openedMs
+    this.activeMs = times.openedMs
   }
 
   /** Resolves at the session's next drain, or at its end. */
@@ -26,6 +48,21 @@ export class Link {
   release(): void {
     this.#drain?.resolve()
     this.#drain = undefined
+  }
+
+  /** Nothing is under way in either direction. */
+  get isQuiet(): boolean {
+    const { streamsOpen, requestsPending, queuedBytes, heldBytes } = this.session.stats
+    const isUsed = streamsOpen > 0 || requestsPending > 0 || this.datagramUses > 0
+    return !isUsed && queuedBytes === 0 && heldBytes === 0
+  }
+
+  /** Notes what the session has done since the last time. */
+  observe(nowMs: number): void {
+    const { messagesSent, messagesReceived, streamsOpen } = this.session.stats
+    const activity = messagesSent + messagesReceived
+    if (activity !== this.activity || streamsOpen > 0 || !this.isQuiet) this.activeMs = nowMs
+    this.activity = activity
   }
 }
 
@@ -51,9 +88,23 @@ export class Links {
     return this.#bySession.get(session)
   }
 
-  /** An open one. */
+  /** The one that new messages take. */
   get(agent: AgentId): Link | undefined {
-    return this.#byAgent.get(agent)?.find((link) => link.session.isOpen)
+    const links = this.#byAgent.get(agent)
+    if (links === undefined) return undefined
+    let retiring: Link | undefined
+    for (const link of links) {
+      if (!link.session.isOpen || link.isUnhealthy) continue
+      if (!link.isRetiring) return link
+      retiring = link
+    }
+    // Its successor is gone: it is still as good as it was.
+    return retiring
+  }
+
+  /** Any open one, for what must reach the peer whatever way. */
+  any(agent: AgentId): Link | undefined {
+    return this.get(agent) ?? this.#byAgent.get(agent)?.find((link) => link.session.isOpen)
   }
 
   /** Sessions with one peer. */
@@ -65,6 +116,11 @@ export class Links {
     return agent === undefined
       ? [...this.#bySession.values()]
       : [...(this.#byAgent.get(agent) ?? [])]
+  }
+
+  /** Open sessions that we dialled, but those whose successors are counted. */
+  get dialled(): Link[] {
+    return this.all().filter((link) => link.session.isInitiator && !link.isRetiring)
   }
 
   remove(session: Session): Link | undefined {

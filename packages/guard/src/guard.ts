@@ -111,6 +111,18 @@ export class Gate {
     return 'rate-limited'
   }
 
+  /**
+   * Counts what the peer sends beside messages for handlers: acknowledgements, repetitions. False, counted and
+   * logged: it comes faster than messages may.
+   */
+  metered(what: string, bytes: number): boolean {
+    const { agent, rates, clock, log } = this.#parts
+    const nowMs = clock.monotonicMs()
+    if (rates.messages.take(1, nowMs) && rates.bytes.take(bytes, nowMs)) return true
+    log.record({ kind: 'rate-limited', severity: 'warning', agent, detail: what })
+    return false
+  }
+
   /** May the peer be sent this? */
   outgoing(type: string): Verdict {
     if (this.#allows('receives', type)) return 'allowed'

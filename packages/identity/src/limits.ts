@@ -12,6 +12,8 @@ export const nameBytesMax = 64
 export const recordKeysMax = 4
 /** Largest post-quantum public key in a record: ML-DSA-87 has 2,592 bytes. */
 export const recordKeyBytesMax = 2592
+/** Peer records whose signature is remembered as genuine, 32 bytes and their place in a set each. */
+export const verifiedRecordsMax = 4096
 /** Largest encoded peer record. */
 export const recordBytesMax = 20_000
 /** How long a peer record is valid when its maker does not say: 30 days in ms. */

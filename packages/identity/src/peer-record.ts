@@ -29,11 +29,14 @@ import {
   recordKeyBytesMax,
   recordKeysMax,
   recordLifetimeMs,
+  verifiedRecordsMax,
 } from './limits.ts'
+import { VerifiedRecords } from './verified-records.ts'
 
 const recordVersion = 1
 const signatureBytes = 64
 const domain = utf8Encode('myelin peer record 1')
+const verified = new VerifiedRecords(verifiedRecordsMax)
 
 /** Algorithms of further keys that a record binds to the agent. */
 export const recordKeyAlgorithms = { 'ml-dsa-87': 1, 'ml-kem-768': 2 } as const
@@ -104,9 +107,11 @@ export function decodePeerRecord(bytes: Uint8Array): Result<PeerRecord, PeerReco
   const body = bytes.subarray(0, bytes.length - signatureBytes)
   const fields = decodeBody(new ByteReader(body))
   if (!fields.ok) return fields
-  const signature = bytes.subarray(body.length)
-  if (!verifyEd25519(publicKeyOf(fields.value.agent), concatBytes(domain, body), signature))
-    return err('record_signature')
+  const isGenuine = verified.check(bytes, () => {
+    const signature = bytes.subarray(body.length)
+    return verifyEd25519(publicKeyOf(fields.value.agent), concatBytes(domain, body), signature)
+  })
+  if (!isGenuine) return err('record_signature')
   return ok({ ...fields.value, encoded: new Uint8Array(bytes) })
 }
 

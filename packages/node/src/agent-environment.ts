@@ -5,7 +5,7 @@ import type { Clock, Logger, Random } from '@myelin/base'
 import { fasterAead } from '@myelin/crypto'
 import type { SecurityLog } from '@myelin/guard'
 import { type AgentKeys, createPeerRecord, type PeerRecord } from '@myelin/identity'
-import { type SessionEnvironment, sessionEnvironment } from '@myelin/session'
+import { Resumptions, type SessionEnvironment, sessionEnvironment } from '@myelin/session'
 import { splitPeer } from '@myelin/transport'
 import { admission } from './admission.ts'
 import type { Configuration } from './config-settings.ts'
@@ -40,6 +40,7 @@ export function environmentOf(parts: EnvironmentParts): SessionEnvironment {
       compressions: compression.algorithms,
     },
     requireHybrid: session.requireHybrid,
+    resumptions: session.resumption ? resumptionsOf(home, clock) : undefined,
     timestampWindowMs: session.timestampWindowMs,
     handshakeTimeoutMs: session.handshakeTimeoutMs,
     heartbeatIntervalMs: session.heartbeatIntervalMs,
@@ -52,6 +53,15 @@ export function environmentOf(parts: EnvironmentParts): SessionEnvironment {
       ms: session.rekeyHours * 3_600_000,
     },
   })
+}
+
+/** Whether a peer may come in is asked each time: that tickets end with trust keeps secrets no longer than needed. */
+function resumptionsOf({ trust }: Home, clock: Clock): Resumptions {
+  const resumptions = new Resumptions({ clock })
+  trust.watch((agent) => {
+    if (trust.get(agent) === undefined) resumptions.forget(agent)
+  })
+  return resumptions
 }
 
 /** The faster cipher of this machine first, unless the list is to be taken as it stands (R025). */

@@ -1,15 +1,19 @@
-// What an agent dials and listens on, from its configuration: memory, TCP, Unix sockets, shared memory, TLS and WebSocket.
+// What an agent dials and listens on, from its configuration: memory, TCP, Unix sockets, shared memory, TLS,
+// WebSocket and QUIC.
 
 import { readFile } from 'node:fs/promises'
 import { describeError, type Logger } from '@myelin/base'
 import {
+  type DatagramTransport,
   ipc,
   memory,
+  quic,
   type StreamTransport,
   shm,
   type TlsOptions,
   tcp,
   tls,
+  udp,
   websocket,
 } from '@myelin/transport'
 import type { Configuration } from './config-settings.ts'
@@ -40,8 +44,25 @@ export async function agentTransports(parts: TransportParts): Promise<StreamTran
     ipc({ logger }),
     shm({ logger }),
     tls({ ...options, ...handshakes, logger }),
+    quic({
+      idleTimeoutMs: configuration.quic.idleTimeoutMs,
+      keepAliveMs: configuration.quic.keepAliveMs,
+      lanesMax: configuration.quic.lanesMax,
+      ...handshakes,
+      logger,
+    }),
     websocket({ path: web.path, origins: web.origins, tls: options, ...handshakes, logger }),
   ]
+}
+
+/** What carries datagrams. */
+export function agentDatagrams(
+  { udp: settings }: Configuration,
+  logger: Logger,
+): DatagramTransport {
+  const { datagramBytesMax, multicastInterface, multicastTtl } = settings
+  const chosen = multicastInterface === undefined ? {} : { interface: multicastInterface }
+  return udp({ datagramBytesMax, multicast: { ...chosen, ttl: multicastTtl }, logger })
 }
 
 async function tlsOptions(

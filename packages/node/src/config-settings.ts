@@ -34,6 +34,11 @@ const pinForm: TextForm = {
   says: 'the base64 SHA-256 of a public key (SPKI)',
 }
 
+const hostForm: TextForm = {
+  pattern: /^[0-9A-Fa-f.:]+(?:%[\w.-]+)?$/,
+  says: 'an IP address',
+}
+
 const urlPathForm: TextForm = {
   pattern: /^\/[\w.~!$&'()*+,;=:@%/-]{0,200}$/,
   says: 'the path of a URL, such as /agents',
@@ -97,12 +102,15 @@ export const settings = group('The configuration of one agent.', {
       max: packetPayloadBytesMax,
       unit: 'bytes',
     }),
-    windowBytes: integer('Bytes per session that a peer may send before they are handled.', {
-      default: 4 * mib,
-      min: 256 * kib,
-      max: 1024 * mib,
-      unit: 'bytes',
-    }),
+    windowBytes: integer(
+      'Most bytes per session that a peer may send before they are handled; the window grows to it on long fast paths.',
+      {
+        default: 4 * mib,
+        min: 256 * kib,
+        max: 1024 * mib,
+        unit: 'bytes',
+      },
+    ),
   }),
   session: group('The secure session between two agents.', {
     handshakeTimeoutMs: integer(
@@ -141,6 +149,75 @@ export const settings = group('The configuration of one agent.', {
     requireHybrid: flag('Refuse sessions without the post-quantum key exchange.', {
       default: true,
     }),
+    resumption: flag(
+      'Begin sessions with an agent that was connected in the last hour without keys and signatures.',
+      { default: true },
+    ),
+  }),
+  pool: group('The sessions that this agent opens.', {
+    sessionsMin: integer('Idle sessions that are kept, the most recently used ones.', {
+      default: 5,
+      min: 0,
+      max: 100_000,
+      unit: 'sessions',
+    }),
+    sessionsMax: integer('Sessions that this agent holds open at once.', {
+      default: 50,
+      min: 1,
+      max: 100_000,
+      unit: 'sessions',
+    }),
+    idleMs: integer(
+      'Time without any traffic after which a session is ended.',
+      milliseconds(300 * second, 100, 24 * hour),
+    ),
+    lifetimeMs: integer(
+      'Age at which a session is replaced by a new one.',
+      milliseconds(hour, second, 30 * 24 * hour),
+    ),
+    waitersMax: integer('Attempts that wait while all sessions are in use.', {
+      default: 1000,
+      min: 0,
+      max: 1_000_000,
+      unit: 'attempts',
+    }),
+    waitMs: integer('How long each of them waits.', milliseconds(10 * second, 1, hour)),
+    checkMs: integer(
+      'How often sessions are looked at: use, age and health.',
+      milliseconds(15 * second, 100, hour),
+    ),
+    missesMax: integer('Looks in a row without an answer that make a session unhealthy.', {
+      default: 3,
+      min: 1,
+      max: 1000,
+      unit: 'looks',
+    }),
+    roundTripMsMax: integer(
+      'Average round trip above which a session is unhealthy.',
+      milliseconds(5 * second, 1, hour),
+    ),
+    circuitFailuresMax: integer('Failed attempts in a row at a peer before it is left alone.', {
+      default: 5,
+      min: 1,
+      max: 1000,
+      unit: 'attempts',
+    }),
+    circuitOpenMs: integer('How long it is left alone.', milliseconds(10 * second, 1, hour)),
+  }),
+  delivery: group('Messages that are acknowledged.', {
+    ttlMs: integer('How long such a message is tried.', milliseconds(300 * second, 1, hour)),
+    outboxMessagesMax: integer('Messages for one peer that are not acknowledged yet.', {
+      default: 16_384,
+      min: 1,
+      max: 1_000_000,
+      unit: 'messages',
+    }),
+    outboxBytesMax: integer('Their bytes.', {
+      default: 32 * mib,
+      min: kib,
+      max: 256 * mib,
+      unit: 'bytes',
+    }),
   }),
   tls: group('TLS around sessions, on addresses with /tls.', {
     certificateFile: text('Certificate chain (PEM); to listen on /tls, keyFile is needed too.', {
@@ -168,6 +245,40 @@ export const settings = group('The configuration of one agent.', {
   websocket: group('WebSocket, on addresses with /ws.', {
     path: text('Path of the URL, for listening and dialling.', { default: '/', form: urlPathForm }),
     origins: texts('Origins of web pages that may connect.', { default: [], form: originForm }),
+  }),
+  quic: group('QUIC, on addresses with /quic-v1. Needs the package @chainsafe/libp2p-quic.', {
+    idleTimeoutMs: integer(
+      'A connection on which nothing came for so long is over.',
+      milliseconds(30 * second, 100, hour),
+    ),
+    keepAliveMs: integer(
+      'How often an idle connection sends a packet; less than the idle timeout.',
+      milliseconds(5 * second, 1, hour),
+    ),
+    lanesMax: integer('Streams that each side may have open on a connection.', {
+      default: 1_024,
+      min: 1,
+      max: 65_536,
+      unit: 'streams',
+    }),
+  }),
+  udp: group('Datagrams over UDP, on addresses with /udp: channels and multicast groups.', {
+    datagramBytesMax: integer('Largest datagram that is sent and accepted, sealed.', {
+      default: 1200,
+      min: 256,
+      max: 65_507,
+      unit: 'bytes',
+    }),
+    multicastInterface: text(
+      'Interface of multicast groups by one of its addresses, for IPv6 as in ::%eth0; else the system chooses.',
+      { default: undefined, form: hostForm },
+    ),
+    multicastTtl: integer('Hops that multicast may take; 1 stays in the local network.', {
+      default: 1,
+      min: 0,
+      max: 255,
+      unit: 'hops',
+    }),
   }),
   compression: group('Compression of records before they are sealed.', {
     algorithms: selection('Algorithms offered and accepted, the preferred one first.', {
@@ -263,6 +374,18 @@ export const relations: readonly Relation[] = [
     holds: ({ limits }) => limits.handshakesPendingMax <= limits.sessionsMax,
     problem: 'is more than limits.sessionsMax, so some handshakes could never become sessions',
     expected: 'at most limits.sessionsMax',
+  },
+  {
+    paths: ['quic.keepAliveMs', 'quic.idleTimeoutMs'],
+    holds: ({ quic }) => quic.keepAliveMs < quic.idleTimeoutMs,
+    problem: 'is not less than quic.idleTimeoutMs, so idle connections would end',
+    expected: 'less than quic.idleTimeoutMs',
+  },
+  {
+    paths: ['pool.sessionsMin', 'pool.sessionsMax'],
+    holds: ({ pool }) => pool.sessionsMin <= pool.sessionsMax,
+    problem: 'is more than pool.sessionsMax, so it could never be reached',
+    expected: 'at most pool.sessionsMax',
   },
   {
     paths: ['rates.bytesPerSecond', 'limits.messageBytesMax'],

@@ -1,4 +1,4 @@
-// Bounds of the control endpoint, of what a home remembers and of how a daemon keeps its peers.
+// Bounds of the control endpoint and of what a home remembers.
 
 import { assert, kib, packetPayloadBytesMax } from '@myelin/base'
 
@@ -28,11 +28,5 @@ export const invitationLifetimeMsMax = 30 * 24 * 3_600_000
 
 /** Peers whose addresses a home keeps. */
 export const rememberedPeersMax = 1024
-
-/** Time for one attempt to reach a peer, all its addresses together, in ms. */
-export const connectAttemptMs = 30_000
-
-/** A session that lived this long was no accident: after its end the waits start small again. In ms. */
-export const stableSessionMs = 10_000
 
 assert(controlTextBytesMax < controlLineBytesMax, 'a parameter must fit its line')

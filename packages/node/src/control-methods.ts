@@ -68,7 +68,10 @@ const calls: { readonly [Method in ControlMethod]: Call<Method> } = {
     traffic: agent.traffic(),
     security: agent.securityLog.counts,
   }),
-  peers: (_params, { agent }) => ({ peers: agent.peers().map(describePeer) }),
+  peers: (_params, { agent }) => ({
+    peers: agent.peers().map(describePeer),
+    pool: agent.poolStats(),
+  }),
   invite,
   join,
   'trust-list': (_params, { agent }) => ({
@@ -171,7 +174,7 @@ async function trustRemove(
 }
 
 async function send(
-  message: ControlMethods['send']['params'],
+  { delivery, ...message }: ControlMethods['send']['params'],
   parts: CallParts,
 ): Promise<ControlMethods['send']['result']> {
   const { agent } = parts
@@ -180,9 +183,9 @@ async function send(
   const payload = payloadOf(agent, message)
   return await within(parts, { timeoutMs, what: `the way to ${target}` }, async (signal) => {
     const { name } = await agent.connect(target, { signal })
-    await agent.send(target, type, payload.value, { signal })
+    await agent.send(target, type, payload.value, { signal, delivery })
     // Records arrive in their order: with the pong, the message is with the peer.
-    await agent.ping(target)
+    if (delivery !== 'at-least-once') await agent.ping(target)
     return { agent: target, name, bytes: payload.bytes.length }
   })
 }

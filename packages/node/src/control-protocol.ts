@@ -4,7 +4,7 @@
 // them, in base64url. Pure.
 
 import { err, ok, type Result, utf8Decode } from '@myelin/base'
-import type { Traffic } from '@myelin/fabric'
+import type { PoolStats, SendOptions, Traffic } from '@myelin/fabric'
 import type { AgentId, TrustEntry } from '@myelin/identity'
 import { type Check, checks, type Schema } from '@myelin/wire'
 import {
@@ -65,7 +65,10 @@ export interface ControlMessage {
 /** Params and result of each method. */
 export interface ControlMethods {
   status: { params: Record<never, never>; result: ControlStatus }
-  peers: { params: Record<never, never>; result: { readonly peers: readonly ControlPeer[] } }
+  peers: {
+    params: Record<never, never>
+    result: { readonly peers: readonly ControlPeer[]; readonly pool: PoolStats }
+  }
   invite: {
     params: {
       readonly roles?: string[]
@@ -93,7 +96,8 @@ export interface ControlMethods {
     result: { readonly entry: TrustEntry; readonly isConfigured: boolean }
   }
   send: {
-    params: ControlMessage
+    /** `at-least-once`: answered when the peer has handled it. */
+    params: ControlMessage & { readonly delivery?: SendOptions['delivery'] }
     result: { readonly agent: AgentId; readonly name: string; readonly bytes: number }
   }
   request: {
@@ -154,7 +158,7 @@ const schemas: { readonly [Method in ControlMethod]: Schema<ControlMethods[Metho
   'trust-list': {},
   'trust-add': { agent: text, name: optional(text), roles },
   'trust-remove': { agent: text },
-  send: message,
+  send: { ...message, delivery: optional(checks.oneOf('at-most-once', 'at-least-once')) },
   request: message,
   ping: { to: text, timeoutMs },
 }

@@ -11,6 +11,7 @@ import {
 import { systemClock, systemRandom } from '@myelin/base/system'
 import {
   type Agent,
+  type DeliveryStats,
   type DispatchCounts,
   Fabric,
   type KnownPeer,
@@ -25,10 +26,16 @@ import {
   parseAgentId,
   type TrustStore,
 } from '@myelin/identity'
-import { type StreamTransport, splitPeer, transports } from '@myelin/transport'
+import type { Resumptions } from '@myelin/session'
+import {
+  type DatagramTransport,
+  type StreamTransport,
+  splitPeer,
+  transports,
+} from '@myelin/transport'
 import { builtInMessageTypes } from '@myelin/wire'
 import { environmentOf } from './agent-environment.ts'
-import { agentTransports, type TlsMaterial } from './agent-transports.ts'
+import { agentDatagrams, agentTransports, type TlsMaterial } from './agent-transports.ts'
 import { loadConfiguration } from './config.ts'
 import { describeFault } from './config-faults.ts'
 import type { Configuration, PartialConfiguration } from './config-settings.ts'
@@ -57,8 +64,10 @@ export interface CreateAgentOptions extends PartialConfiguration {
   readonly store?: Store
   /** The settings of TLS, with key and certificates as PEM or as files. */
   readonly tls?: PartialConfiguration['tls'] & TlsMaterial
-  /** Further transports, asked before the built-in ones (memory, tcp, ipc, shm, tls, websocket). */
+  /** Further transports, asked before the built-in ones (memory, tcp, ipc, shm, tls, quic, websocket). */
   readonly transports?: readonly StreamTransport[]
+  /** Carries datagrams instead of UDP. */
+  readonly datagramTransport?: DatagramTransport
   /** Called before the first door opens: handlers that are added here miss no message. */
   readonly prepare?: (agent: NodeAgent) => void
 }
@@ -89,6 +98,8 @@ export interface NodeAgent extends Agent {
   readonly roleNames: readonly string[]
   /** Messages by what became of them. */
   readonly counts: Readonly<DispatchCounts>
+  /** Acknowledged messages that wait for their peer, and those that have come in. */
+  readonly deliveryCounts: DeliveryStats
   /** What we say of ourselves, signed, with our addresses. */
   record(): PeerRecord
   /** Makes a join token that is good for one agent. */
@@ -140,6 +151,7 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
     addresses: () => agent.addresses,
   })
   const { sessionsMax, handshakesPendingMax } = configuration.limits
+  const { circuitFailuresMax, circuitOpenMs, ...pool } = configuration.pool
   const { messagesPerSecond, burst, bytesPerSecond } = configuration.rates
   const rates = {
     messagesPerSecond,
@@ -157,6 +169,11 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
       transport: transports([...(options.transports ?? []), ...builtIn]),
       sessionsMax,
       handshakesPendingMax,
+      datagramTransport: options.datagramTransport ?? agentDatagrams(configuration, logger),
+      datagramBytesMax: configuration.udp.datagramBytesMax,
+      pool,
+      circuits: { failuresMax: circuitFailuresMax, openMs: circuitOpenMs },
+      delivery: configuration.delivery,
     },
     {
       configuration,
@@ -167,6 +184,7 @@ export async function createAgent(options: CreateAgentOptions = {}): Promise<Nod
       clock,
       random,
       record: environment.record,
+      resumptions: environment.resumptions,
     },
   )
   endSessionsOfUntrusted(agent)
@@ -210,6 +228,7 @@ interface AgentState {
   readonly log: SecurityLog
   readonly clock: Clock
   readonly random: Random
+  readonly resumptions: Resumptions | undefined
   record(): PeerRecord
 }
 
@@ -247,6 +266,7 @@ class ConfiguredAgent extends Fabric implements NodeAgent {
 
   override async close(options?: { readonly drainMs?: number }): Promise<void> {
     await super.close(options)
+    this.#state.resumptions?.clear()
     await this.#state.memory.settled()
   }
 
@@ -308,7 +328,7 @@ function configurationOf(options: CreateAgentOptions): {
   readonly material: TlsMaterial
 } {
   const { passphrase, trust, policy, logger, clock, random, ...rest } = options
-  const { transports: others, prepare, store, tls = {}, ...code } = rest
+  const { transports: others, datagramTransport, prepare, store, tls = {}, ...code } = rest
   const { key, cert, ca, ...settings } = tls
   const loaded = loadConfiguration({ code: { ...code, tls: settings } })
   if (!loaded.ok) {

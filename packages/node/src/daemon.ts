@@ -52,7 +52,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       answerEchoAndPing(created)
     },
   })
-  const keeper = new PeerKeeper({ agent, clock, random, logger })
+  const keeper = new PeerKeeper({ agent, logger })
   let control: ControlServer
   try {
     control = await serveControl(agent, { home, logger, clock, keeper })

@@ -12,5 +12,7 @@ export type NodeErrorCode =
   | 'NODE_DAEMON_RUNS'
   /** A peer is not trusted, or not known by that name. */
   | 'NODE_PEER'
+  /** A worker thread could not start, or died. */
+  | 'NODE_WORKER'
 
 export class NodeError extends MyelinError<NodeErrorCode> {}

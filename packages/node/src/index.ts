@@ -81,3 +81,10 @@ export {
 export { type LogSink, type LogStream, streamSink, wantsColour } from './log-sink.ts'
 export { PeerKeeper, type PeerKeeperParts } from './peer-keeper.ts'
 export { PeerMemory, type RememberedPeer } from './peer-memory.ts'
+export {
+  type AgentWorkerModule,
+  type AgentWorkers,
+  type AgentWorkersOptions,
+  startAgentWorkers,
+  type WorkerPlace,
+} from './workers/agent-workers.ts'

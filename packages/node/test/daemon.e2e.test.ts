@@ -232,7 +232,7 @@ test('a second daemon is refused and the first goes on', async () => {
 
 test('a daemon that cannot open its door leaves nothing behind', async () => {
   const home = join(root, 'no-door')
-  await assert.rejects(start({ home, listen: ['/ip4/127.0.0.1/udp/1'] }), {
+  await assert.rejects(start({ home, listen: ['/ip4/127.0.0.1/sctp/1'] }), {
     code: 'TRANSPORT_ADDRESS',
   })
   assert.equal(existsSync(join(home, 'control.sock')), false)

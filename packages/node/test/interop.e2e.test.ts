@@ -65,9 +65,10 @@ for (const [pattern, suite, security] of combinations) {
   }, async () => {
     await using agent = await door()
     const seen: string[] = []
-    agent.watchPeers((event) =>
-      seen.push(event.kind === 'connected' ? event.peer.security : event.code),
-    )
+    agent.watchPeers((event) => {
+      if (event.kind === 'connected') seen.push(event.peer.security)
+      else if (event.kind === 'disconnected') seen.push(event.code)
+    })
     const { said, stderr } = await run(await agent.issueJoinToken(), pattern, suite)
     assert.deepEqual(said, everything, stderr)
     assert.deepEqual(seen, [security, 'SESSION_PROTOCOL'])

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { verifies } from '@myelin/testkit'
 import { scenarios } from '../../../sim/scenarios.ts'
 
-verifies('R101', 'R102')
+verifies('R090', 'R091', 'R092', 'R101', 'R102')
 
 /** In the test suite; `npm run sim -- --seeds 1000` runs more. */
 const seeds = 200

@@ -1,6 +1,8 @@
 // Flow control by credit, as in QUIC (RFC 9000 §4): the receiver grants a limit on all bytes ever sent, the
 // sender stays below it. Pure counters; used for the session and for each stream.
 
+import type { AdaptiveWindow } from './window.ts'
+
 /** The sender's view of what the peer grants. */
 export class SendCredit {
   #limit = 0
@@ -22,15 +24,17 @@ export class SendCredit {
 
 /** The receiver's view of what it granted. */
 export class ReceiveCredit {
-  readonly #window: number
+  readonly #window: AdaptiveWindow
   #granted: number
   #received = 0
   #released = 0
   #extra = 0
+  /** What was released when credit was granted last. */
+  #releasedThen = 0
 
-  constructor(window: number) {
+  constructor(window: AdaptiveWindow) {
     this.#window = window
-    this.#granted = window
+    this.#granted = window.bytes
   }
 
   /** Received and not yet released. */
@@ -60,10 +64,14 @@ export class ReceiveCredit {
   }
 
   #grant(): number {
-    const limit = this.#released + this.#extra + this.#window
     // A quarter of the window at a time keeps announcements rare.
-    if (limit - this.#granted < this.#window / 4) return 0
-    this.#granted = limit
-    return limit
+    const base = this.#released + this.#extra
+    if (base + this.#window.bytes - this.#granted < this.#window.bytes / 4) return 0
+    if (this.#released > this.#releasedThen) {
+      this.#window.taken(this.#released - this.#releasedThen)
+      this.#releasedThen = this.#released
+    }
+    this.#granted = base + this.#window.bytes
+    return this.#granted
   }
 }

@@ -14,11 +14,20 @@ import {
   type AwaitingHello,
   awaitHandshake,
   beginHandshake,
+  resumeHandshake,
+} from './handshake.ts'
+import {
   type Established,
+  forget,
   type HandshakeContext,
   type HandshakeStep,
-} from './handshake.ts'
+} from './handshake-steps.ts'
 import { handshakeBytesMax, helloBytesMax } from './limits.ts'
+import {
+  type AwaitingConfirmation,
+  type AwaitingResumption,
+  ticketFor,
+} from './resumed-handshake.ts'
 import type { Session } from './session.ts'
 import { SessionCore } from './session-core.ts'
 import type {
@@ -39,7 +48,12 @@ export function dialSession(
   let start: Start
   try {
     const context = { ...contextOf(environment, stream), expected, staticKey, token, hybrid }
-    const { send, next } = beginHandshake(context, environment.clock.wallMs())
+    const nowMs = environment.clock.wallMs()
+    const ticket = ticketFor(context, nowMs)
+    const { send, next } =
+      ticket === undefined
+        ? beginHandshake(context, nowMs)
+        : resumeHandshake(context, ticket, nowMs)
     start = { isInitiator: true, state: next, send }
   } catch (cause) {
     // A static key that gives no shared secret may well come from a peer's own record.
@@ -61,7 +75,8 @@ export function acceptSession(
 }
 
 function contextOf(environment: SessionEnvironment, stream: ByteStream): HandshakeContext {
-  const { keys, abilities, requireHybrid, timestampWindowMs, nonces, random } = environment
+  const { keys, abilities, requireHybrid, timestampWindowMs, nonces, random, resumptions } =
+    environment
   const { channelBinding } = stream
   return {
     keys,
@@ -72,10 +87,16 @@ function contextOf(environment: SessionEnvironment, stream: ByteStream): Handsha
     nonces,
     random,
     channelBinding,
+    resumptions,
   }
 }
 
-type State = AwaitingAccept | AwaitingHello | AwaitingFinish
+type State =
+  | AwaitingAccept
+  | AwaitingHello
+  | AwaitingFinish
+  | AwaitingResumption<AwaitingAccept>
+  | AwaitingConfirmation
 
 interface Start {
   readonly isInitiator: boolean
@@ -125,6 +146,8 @@ class Establishment implements Phase {
   #state: State | undefined
   /** Open for us, not yet confirmed by the peer. */
   #session: SessionCore | undefined
+  /** What it leaves to the next one, once it is confirmed. */
+  #established: Established | undefined
   #resolve!: (session: Session) => void
   #reject!: (error: SessionError) => void
   #isSettled = false
@@ -289,6 +312,7 @@ class Establishment implements Phase {
     })
     this.#connection.phase = session
     this.#session = session
+    this.#established = established
     return session
   }
 
@@ -299,6 +323,7 @@ class Establishment implements Phase {
       this.#refuse(error)
       return
     }
+    if (established.resumption !== undefined) wipe(established.resumption.secret)
     const silent: SessionHandlers = { message: () => {}, stream: () => {}, closed: () => {} }
     const session = new SessionCore(this.#environment, this.#connection, established, {
       isInitiator: false,
@@ -331,11 +356,15 @@ class Establishment implements Phase {
 
   #finish(session: Session): void {
     if (!this.#settle()) return
+    const { resumption, peer } = this.#established as Established
+    if (resumption !== undefined)
+      this.#environment.resumptions?.keep(peer, resumption, this.#isInitiator)
     this.#resolve(session)
   }
 
   #fail(error: SessionError): void {
     if (!this.#settle()) return
+    if (this.#established?.resumption !== undefined) wipe(this.#established.resumption.secret)
     this.#state?.dispose()
     this.#state = undefined
     if (this.#connection.phase === this) this.#connection.stopReading()
@@ -359,10 +388,4 @@ class Establishment implements Phase {
     this.#signal?.removeEventListener('abort', this.#onAbort)
     return true
   }
-}
-
-/** Secrets of a session that will not be. */
-function forget({ secrets }: Established): void {
-  wipe(secrets.send)
-  wipe(secrets.receive)
 }

@@ -6,24 +6,23 @@
 //              <-              noise(accept)          record binds the static key to the agent
 //   noise(finish)                        ->           the challenge answered, the initiator's record
 //
+// A caller with a ticket of an earlier session takes the shorter way of resumed-handshake.ts.
+//
 // Each state has only the step that is possible in it, so that a step out of turn does not compile. A state
 // is used once. Whether the peer is trusted is asked elsewhere, with what `Established` says.
 
-import { concatBytes, type Random, utf8Encode } from '@myelin/base'
-import { concealFields, equalConstantTime, HandshakeState } from '@myelin/crypto'
+import { concatBytes } from '@myelin/base'
+import { equalConstantTime, HandshakeState } from '@myelin/crypto'
 import {
   type AgentId,
-  type AgentKeys,
   checkPeerRecordTime,
   decodePeerRecord,
   type PeerRecord,
 } from '@myelin/identity'
-import { refusal, type SessionError, type SessionErrorCode } from './errors.ts'
+import type { SessionErrorCode } from './errors.ts'
 import {
-  type Accept,
   decodeAccept,
   decodeFinish,
-  decodeHello,
   encodeAccept,
   encodeFinish,
   encodeHello,
@@ -31,37 +30,33 @@ import {
   noCertificates,
   nonceBytes,
 } from './handshake-payload.ts'
-import { handshakeBytesMax } from './limits.ts'
 import {
-  type Abilities,
+  acceptOf,
+  failed,
+  type HandshakeContext,
+  type HandshakeStep,
+  type Judged,
+  judgeAccept,
+  judgeHello,
+  openMessage,
+  outcomeOf,
+  prologue,
+} from './handshake-steps.ts'
+import {
   type Agreement,
-  chooseFrom,
-  compressionOfNumber,
   type HandshakePattern,
   handshakePatterns,
-  isOffered,
   offerOf,
   patternOfNumber,
-  suiteOfNumber,
 } from './negotiation.ts'
-import type { NonceCache } from './nonce-cache.ts'
-import { type TrafficSecrets, trafficSecrets } from './traffic-secrets.ts'
-
-/** What both roles need. */
-export interface HandshakeContext {
-  readonly keys: AgentKeys
-  /** Our own peer record, as it is sent. */
-  readonly record: PeerRecord
-  readonly abilities: Abilities
-  /** Refuse handshakes without the post-quantum part. */
-  readonly requireHybrid: boolean
-  readonly timestampWindowMs: number
-  /** Nonces of handshakes that were received or sent by this agent. */
-  readonly nonces: NonceCache
-  readonly random: Random
-  /** Bytes that only the ends of an outer secure channel share. */
-  readonly channelBinding?: Uint8Array | undefined
-}
+import {
+  type AwaitingConfirmation,
+  type AwaitingResumption,
+  answerResumption,
+  asksToResume,
+  beginResumption,
+} from './resumed-handshake.ts'
+import type { Ticket } from './resumptions.ts'
 
 export interface InitiatorContext extends HandshakeContext {
   /** Whom we call; without it any agent may answer and the caller decides. */
@@ -73,28 +68,6 @@ export interface InitiatorContext extends HandshakeContext {
   readonly hybrid?: boolean
 }
 
-/** The outcome: who is there, what was agreed, and the secrets of both directions. */
-export interface Established {
-  readonly pattern: HandshakePattern
-  readonly agreement: Agreement
-  readonly peer: PeerRecord
-  /** The join token's secret, where the initiator sent one. */
-  readonly token: Uint8Array | undefined
-  /** Noise handshake hash, 32 bytes: the same on both sides, different for each session. */
-  readonly transcript: Uint8Array
-  /** The initiator's timestamp: message timestamps count from it. */
-  readonly epochMs: number
-  readonly secrets: TrafficSecrets
-}
-
-/** A step's outcome. `error` is for us; its code's number is what the peer may be told. */
-export type HandshakeStep<Next> =
-  | { readonly kind: 'continue'; readonly send: Uint8Array; readonly next: Next }
-  | { readonly kind: 'established'; readonly send?: Uint8Array; readonly established: Established }
-  | { readonly kind: 'failed'; readonly error: SessionError }
-
-const prologueLabel = utf8Encode('myelin session')
-
 /** Starts as initiator: the first message and the state that waits for the answer. */
 export function beginHandshake(
   context: InitiatorContext,
@@ -104,7 +77,7 @@ export function beginHandshake(
   const noise = new HandshakeState({
     protocolName: handshakePatterns[pattern].protocol,
     initiator: true,
-    prologue: prologue(pattern, context),
+    prologue: prologue(pattern, context.channelBinding ?? noCertificates),
     s: context.keys.staticKey,
     ...(context.staticKey === undefined ? {} : { rs: context.staticKey }),
     random: context.random,
@@ -115,6 +88,15 @@ export function beginHandshake(
   const message = noise.writeMessage(encodeHello(hello))
   const send = concatBytes(Uint8Array.of(handshakePatterns[pattern].number), message)
   return { send, next: new AwaitingAccept(context, noise, pattern, hello) }
+}
+
+/** As `beginHandshake`, with a ticket that an earlier session left; it is used up. */
+export function resumeHandshake(
+  context: InitiatorContext,
+  ticket: Ticket,
+  nowMs: number,
+): { send: Uint8Array; next: AwaitingResumption<AwaitingAccept> } {
+  return beginResumption(context, ticket, (laterMs) => beginHandshake(context, laterMs), nowMs)
 }
 
 /** Starts as responder. */
@@ -148,11 +130,8 @@ export class AwaitingAccept {
     const decoded = decodeAccept(opened)
     if (!decoded.ok) return failed('SESSION_HANDSHAKE_MALFORMED', decoded.fault)
     const accept = decoded.value
-    if (isOutside(accept.timestampMs, nowMs, context.timestampWindowMs))
-      return failed('SESSION_TIMESTAMP', describeSkew(accept.timestampMs, nowMs))
-    const agreement = agreementOf(accept)
-    if (agreement === undefined || !isOffered(agreement, context.abilities))
-      return failed('SESSION_SUITE', 'the answer was not among the offers')
+    const agreement = judgeAccept(context, accept, nowMs)
+    if ('kind' in agreement) return agreement
     const peer = checkPeer(context, accept.record, this.#noise.remoteStatic, nowMs)
     if (typeof peer === 'string') return failed(peer)
     if (context.expected !== undefined && peer.agent !== context.expected)
@@ -166,11 +145,8 @@ export class AwaitingAccept {
       }),
     )
     const epochMs = this.#hello.timestampMs
-    return finish(
-      this.#noise,
-      { pattern: this.#pattern, agreement, peer, token: undefined, epochMs },
-      send,
-    )
+    const outcome = { pattern: this.#pattern, agreement, peer, token: undefined, epochMs }
+    return { kind: 'established', send, established: outcomeOf(this.#noise, context, outcome) }
   }
 
   dispose(): void {
@@ -181,22 +157,30 @@ export class AwaitingAccept {
 /** The responder before the hello. Holds no keys yet: an idle connection costs next to nothing. */
 export class AwaitingHello {
   readonly #context: HandshakeContext
+  readonly #hasDeclined: boolean
 
-  constructor(context: HandshakeContext) {
+  /** `hasDeclined`: the caller asked to resume a session and was told to begin a full handshake. */
+  constructor(context: HandshakeContext, hasDeclined = false) {
     this.#context = context
+    this.#hasDeclined = hasDeclined
   }
 
-  receive(bytes: Uint8Array, nowMs: number): HandshakeStep<AwaitingFinish> {
+  receive(
+    bytes: Uint8Array,
+    nowMs: number,
+  ): HandshakeStep<AwaitingFinish | AwaitingConfirmation | AwaitingHello> {
     const context = this.#context
+    if (asksToResume(bytes) && !this.#hasDeclined)
+      return answerResumption(context, bytes, () => new AwaitingHello(context, true), nowMs)
     const pattern = patternOfNumber(bytes[0] ?? 0)
-    if (pattern === undefined)
+    if (pattern === undefined || asksToResume(bytes))
       return failed('SESSION_HANDSHAKE_MALFORMED', 'unknown handshake pattern')
     if (context.requireHybrid && !handshakePatterns[pattern].isHybrid)
       return failed('SESSION_HYBRID_REQUIRED')
     const noise = new HandshakeState({
       protocolName: handshakePatterns[pattern].protocol,
       initiator: false,
-      prologue: prologue(pattern, context),
+      prologue: prologue(pattern, context.channelBinding ?? noCertificates),
       s: context.keys.staticKey,
       random: context.random,
     })
@@ -208,7 +192,12 @@ export class AwaitingHello {
     }
     const { hello, agreement } = judged
     const challenge = context.random.fill(new Uint8Array(nonceBytes))
-    const send = noise.writeMessage(encodeAccept(acceptOf(context, agreement, challenge, nowMs)))
+    const accept = acceptOf(context, agreement, {
+      challenge,
+      timestampMs: Math.floor(nowMs),
+      record: context.record.encoded,
+    })
+    const send = noise.writeMessage(encodeAccept(accept))
     const next = new AwaitingFinish(context, noise, {
       pattern,
       agreement,
@@ -220,23 +209,9 @@ export class AwaitingHello {
 
   dispose(): void {}
 
-  #judge(
-    noise: HandshakeState,
-    bytes: Uint8Array,
-    nowMs: number,
-  ): { readonly hello: Hello; readonly agreement: Agreement } | HandshakeStep<never> {
-    const { timestampWindowMs, nonces, abilities } = this.#context
+  #judge(noise: HandshakeState, bytes: Uint8Array, nowMs: number): Judged | HandshakeStep<never> {
     const opened = openMessage(noise, bytes)
-    if (!(opened instanceof Uint8Array)) return opened
-    const decoded = decodeHello(opened)
-    if (!decoded.ok) return failed('SESSION_HANDSHAKE_MALFORMED', decoded.fault)
-    const hello = decoded.value
-    // Time first: a hello outside the window must not push others out of the nonce cache.
-    if (isOutside(hello.timestampMs, nowMs, timestampWindowMs))
-      return failed('SESSION_TIMESTAMP', describeSkew(hello.timestampMs, nowMs))
-    if (!nonces.accept(hello.nonce)) return failed('SESSION_NONCE_REPEATED')
-    const agreement = chooseFrom(hello, abilities)
-    return typeof agreement === 'string' ? failed(agreement) : { hello, agreement }
+    return opened instanceof Uint8Array ? judgeHello(this.#context, opened, nowMs) : opened
   }
 }
 
@@ -270,7 +245,8 @@ export class AwaitingFinish {
     if (typeof peer === 'string') return failed(peer)
     const { pattern, agreement, epochMs } = this.#progress
     const presented = token.length > 0 ? token.slice() : undefined
-    return finish(this.#noise, { pattern, agreement, peer, token: presented, epochMs })
+    const outcome = { pattern, agreement, peer, token: presented, epochMs }
+    return { kind: 'established', established: outcomeOf(this.#noise, this.#context, outcome) }
   }
 
   dispose(): void {
@@ -281,51 +257,6 @@ export class AwaitingFinish {
 function choosePattern(context: InitiatorContext): HandshakePattern {
   if (context.staticKey !== undefined) return context.hybrid === false ? 'XK' : 'XKhfs'
   return context.hybrid === false ? 'XX' : 'XXhfs'
-}
-
-function prologue(pattern: HandshakePattern, context: HandshakeContext): Uint8Array {
-  const number = Uint8Array.of(handshakePatterns[pattern].number)
-  return concatBytes(prologueLabel, number, context.channelBinding ?? new Uint8Array(0))
-}
-
-function openMessage(noise: HandshakeState, bytes: Uint8Array): Uint8Array | HandshakeStep<never> {
-  if (bytes.length > handshakeBytesMax) return failed('SESSION_HANDSHAKE_MALFORMED', 'too long')
-  const opened = noise.readMessage(bytes)
-  if (opened.ok) return opened.value
-  const isAltered = opened.fault === 'noise_decrypt'
-  return failed(
-    isAltered ? 'SESSION_HANDSHAKE_DECRYPT' : 'SESSION_HANDSHAKE_MALFORMED',
-    isAltered ? undefined : opened.fault,
-  )
-}
-
-function acceptOf(
-  context: HandshakeContext,
-  agreement: Agreement,
-  challenge: Uint8Array,
-  nowMs: number,
-): Accept {
-  const offer = offerOf({
-    ...context.abilities,
-    suites: [agreement.suite],
-    compressions: [agreement.compression],
-  })
-  return {
-    timestampMs: Math.floor(nowMs),
-    challenge,
-    version: agreement.version,
-    suite: offer.suites[0] as number,
-    compression: offer.compressions[0] as number,
-    record: context.record.encoded,
-    certificates: noCertificates,
-  }
-}
-
-function agreementOf(accept: Accept): Agreement | undefined {
-  const suite = suiteOfNumber(accept.suite)
-  const compression = compressionOfNumber(accept.compression)
-  if (suite === undefined || compression === undefined) return undefined
-  return { version: accept.version, suite, compression }
 }
 
 /** The record must be genuine, valid now, another agent's, and about the key that the handshake proved. */
@@ -344,33 +275,4 @@ function checkPeer(
   if (checkPeerRecordTime(record, nowMs, context.timestampWindowMs) !== undefined)
     return 'SESSION_PEER_RECORD_EXPIRED'
   return record
-}
-
-function finish(
-  noise: HandshakeState,
-  outcome: Omit<Established, 'transcript' | 'secrets'>,
-  send?: Uint8Array,
-): HandshakeStep<never> {
-  const transcript = noise.handshakeHash.slice()
-  const secrets = trafficSecrets(noise.split(), outcome.agreement)
-  noise[Symbol.dispose]()
-  const established = concealFields({ ...outcome, transcript, secrets }, 'secrets', 'token')
-  return send === undefined
-    ? { kind: 'established', established }
-    : { kind: 'established', send, established }
-}
-
-function isOutside(timestampMs: number, nowMs: number, windowMs: number): boolean {
-  return Math.abs(timestampMs - nowMs) > windowMs
-}
-
-function describeSkew(timestampMs: number, nowMs: number): string {
-  return `the peer's clock differs by ${((timestampMs - nowMs) / 1000).toFixed(1)} s`
-}
-
-function failed(
-  code: SessionErrorCode,
-  detail?: string,
-): { readonly kind: 'failed'; readonly error: SessionError } {
-  return { kind: 'failed', error: refusal(code, detail === undefined ? {} : { detail }) }
 }

@@ -62,10 +62,8 @@ export {
   type AwaitingHello,
   awaitHandshake,
   beginHandshake,
-  type Established,
-  type HandshakeContext,
-  type HandshakeStep,
   type InitiatorContext,
+  resumeHandshake,
 } from './handshake.ts'
 export {
   type Accept,
@@ -79,6 +77,7 @@ export {
   type Hello,
   type PayloadFault,
 } from './handshake-payload.ts'
+export type { Established, HandshakeContext, HandshakeStep } from './handshake-steps.ts'
 export { IncomingMessage, type MessageKind } from './incoming.ts'
 export { Lingering, type LingeringOptions } from './lingering.ts'
 export {
@@ -95,6 +94,9 @@ export { type Priority, priorities } from './outbox.ts'
 export { RecordBuffers } from './record-buffers.ts'
 export { RequestFailure } from './request-failure.ts'
 export type { RequestOptions } from './requests.ts'
+export type { AwaitingConfirmation, AwaitingResumption } from './resumed-handshake.ts'
+export type { Resumption } from './resumption-secret.ts'
+export { Resumptions, type ResumptionsOptions, type Ticket } from './resumptions.ts'
 export type { SendOptions, Session, SessionStats } from './session.ts'
 export {
   type AcceptSessionOptions,

@@ -17,13 +17,26 @@ export const noncesRemembered = 10_000
 /** Allowed difference between the peers' clocks (R135). */
 export const timestampWindowMs = 5_000
 export const handshakeTimeoutMs = 10_000
+/** Tickets for resuming sessions, of those that we opened and of those that peers did. */
+export const ticketsMax = 1024
+/** How long after a full handshake sessions are resumed, however many there were since. */
+export const resumptionLifetimeMs = 3_600_000
+export const resumptionLifetimeMsMax = 3_600_000
 
-/** Bytes in flight and unread that a receiver grants for the whole session. */
+/** Most bytes in flight and unread that a receiver grants for the whole session, where the path is long and fast. */
 export const dataWindowBytes = 4 * mib
-/** … and for one stream. */
-export const streamWindowBytes = 512 * kib
+/** … and those it begins with. */
+export const dataWindowBytesMin = 1 * mib
+/** … and those for one stream, which may grow to the session's. */
+export const streamWindowBytes = 256 * kib
+/** How long the shortest round trip counts, and how often it is measured where data flows. */
+export const roundTripSpanMs = 30_000
 /** Streams that a peer may hold open at once. */
 export const streamsMax = 1024
+/** Lanes that one side opens at once, where the transport has them; further streams go over the main stream. */
+export const lanesMax = streamsMax
+/** Ids of streams that the peer has passed over so far: their lanes may still be on their way. */
+export const streamGapsMax = 2 * streamsMax
 /** Largest message, reassembled (R131). */
 export const messageBytesMax = packetPayloadBytesMax
 /**
@@ -83,6 +96,10 @@ export const datagramEpochsAheadMax = 8
 export const datagramSendersDefault = 1_024
 export const datagramSendersMax = 65_536
 
+/** Secrets that a session exports, and their labels (RFC 5869 §2.3 gives 255 hashes). */
+export const exportedBytesMax = 8_160
+export const exportLabelBytesMax = 255
+
 /** Heartbeat (R140, R141). */
 export const heartbeatIntervalMs = 30_000
 export const heartbeatMissesMax = 4
@@ -101,7 +118,8 @@ assert(replayWindowCounters % 32 === 0, 'the ring consists of whole words')
 assert(datagramEpochsAheadMax < 128, 'one byte tells what is ahead from what is past')
 assert(datagramsPerKeyMax <= 2 ** 23, 'keys of datagrams are updated before the AEAD bound')
 assert(datagramSendersDefault <= datagramSendersMax, 'the default must be allowed')
-assert(dataWindowBytes >= 4 * recordBytesMax, 'the window must hold some records')
-assert(streamWindowBytes <= dataWindowBytes, 'one stream cannot use more than the session')
+assert(dataWindowBytesMin >= 4 * recordBytesMax, 'the window must hold some records')
+assert(dataWindowBytesMin <= dataWindowBytes, 'a window only grows')
+assert(streamWindowBytes <= dataWindowBytesMin, 'one stream cannot use more than the session')
 assert(rekeyBytes / recordBytesMax < 2 ** 24, 'keys rotate before the AEAD bound')
 assert(sendHighWaterBytes < sendQueueBytesMax, 'a sender is told to wait before it is refused')

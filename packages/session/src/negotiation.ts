@@ -33,6 +33,8 @@ export const handshakePatterns = {
   XXhfs: { number: 2, protocol: 'Noise_XXhfs_25519+MLKEM768_ChaChaPoly_SHA256', isHybrid: true },
   XK: { number: 3, protocol: 'Noise_XK_25519_ChaChaPoly_SHA256', isHybrid: false },
   XX: { number: 4, protocol: 'Noise_XX_25519_ChaChaPoly_SHA256', isHybrid: false },
+  /** A resumed session: as post-quantum as the handshake that its ticket stems from. */
+  NNpsk0: { number: 5, protocol: 'Noise_NNpsk0_25519_ChaChaPoly_SHA256', isHybrid: false },
 } as const
 
 export type HandshakePattern = keyof typeof handshakePatterns

@@ -49,9 +49,11 @@ export class Outbox {
     return this.#count === 0
   }
 
-  /** A message of so many bytes could be queued. */
-  hasRoom(payloadBytes: number): boolean {
-    return this.#bytes + payloadBytes + messageCostBytes <= sendQueueBytesMax || this.#count === 0
+  /** Messages of so many bytes together could be queued. One always can where none waits. */
+  hasRoom(payloadBytes: number, messages = 1): boolean {
+    const bytes = payloadBytes + messages * messageCostBytes
+    const isFirst = messages === 1 && this.#count === 0
+    return isFirst || this.#bytes + bytes <= sendQueueBytesMax
   }
 
   /** False: full; the message is not queued. */

@@ -35,13 +35,15 @@ export class Pings {
     return { nonce, answer }
   }
 
-  /** A pong that answers no ping is ignored. */
-  answer(nonce: Uint8Array): void {
+  /** The round trip in milliseconds. A pong that answers no ping is ignored. */
+  answer(nonce: Uint8Array): number | undefined {
     const number = new DataView(nonce.buffer, nonce.byteOffset, nonceBytes).getFloat64(0)
     const waiting = this.#waiting?.get(number)
-    if (waiting === undefined) return
+    if (waiting === undefined) return undefined
     this.#waiting?.delete(number)
-    waiting.resolve(this.#clock.monotonicMs() - waiting.sentMs)
+    const roundTripMs = this.#clock.monotonicMs() - waiting.sentMs
+    waiting.resolve(roundTripMs)
+    return roundTripMs
   }
 
   /** It has waited while many later ones were sent, so nobody shall wait for it any longer. */

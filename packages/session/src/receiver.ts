@@ -5,9 +5,10 @@ import { messageCreditBytes, messagePartHeaderBytes } from '@myelin/wire'
 import { ReceiveCredit } from './credit.ts'
 import type { SessionErrorCode } from './errors.ts'
 import { type Assembled, Reassembly, type ReassemblyFault } from './reassembly.ts'
+import type { AdaptiveWindow } from './window.ts'
 
 export interface ReceiverOptions {
-  readonly dataWindowBytes: number
+  readonly window: AdaptiveWindow
   readonly messageBytesMax: number
   /** A new limit on all data is to be told to the peer. */
   announce(limit: number): void
@@ -21,7 +22,7 @@ export class Receiver {
 
   constructor(options: ReceiverOptions) {
     this.#options = options
-    this.#credit = new ReceiveCredit(options.dataWindowBytes)
+    this.#credit = new ReceiveCredit(options.window)
     this.#reassembly = new Reassembly(options.messageBytesMax)
   }
 

@@ -86,10 +86,15 @@ export class RecordWriter {
     return this.#length
   }
 
-  /** The frame ends at `end`; `messages` is 1 where it starts a message. */
-  commit(end: number, messages: number): void {
+  /** Messages that may still start under this key. */
+  get messagesLeft(): number {
+    return this.#options.rekey.messages - this.#messagesOfKey
+  }
+
+  /** The frames end at `end`; `messages` of them start a message. */
+  commit(end: number, messages: number, frames = 1): void {
     this.#length = end
-    this.#frames += 1
+    this.#frames += frames
     this.#messagesInRecord += messages
     this.#messagesOfKey += messages
     if (this.#messagesOfKey >= this.#options.rekey.messages) this.flush()

@@ -88,9 +88,86 @@ export class Sender {
     this.#queue({ flags, typeId, id, timestamp, payload, offset: 0 })
     this.messagesSent += 1
     this.pump()
-    if (this.#outbox.bytes < sendHighWaterBytes) return true
-    this.#wantsDrain = true
-    return false
+    return this.#hasRoom()
+  }
+
+  /**
+   * The same for many messages with ids from `firstId` on; those that go straight into one record pass the accounts
+   * of credit and records together. Throws `SESSION_QUEUE_FULL` before it takes any.
+   */
+  sendMany(
+    flags: number,
+    typeId: number,
+    firstId: number,
+    timestamp: number,
+    payloads: readonly Uint8Array[],
+  ): boolean {
+    this.#requireRoom(payloads)
+    let sent = 0
+    while (sent < payloads.length) {
+      const written = this.#writeMany(
+        flags,
+        typeId,
+        (firstId + sent) >>> 0,
+        timestamp,
+        payloads,
+        sent,
+      )
+      if (written === 0) break
+      sent += written
+    }
+    this.messagesSent += sent
+    for (let i = sent; i < payloads.length; i += 1) {
+      const payload = payloads[i] as Uint8Array
+      const id = (firstId + i) >>> 0
+      this.#queue({ flags, typeId, id, timestamp, payload, offset: 0 })
+    }
+    if (sent < payloads.length) this.pump()
+    this.messagesSent += payloads.length - sent
+    return this.#hasRoom()
+  }
+
+  /** Writes what fits into one record, from `start` on. Returns the count. */
+  #writeMany(
+    flags: number,
+    typeId: number,
+    firstId: number,
+    timestamp: number,
+    payloads: readonly Uint8Array[],
+    start: number,
+  ): number {
+    const writer = this.#writer
+    const first = messageHeaderBytes + (payloads[start] as Uint8Array).length
+    if (!this.#outbox.isEmpty || writer.isBlocked || first > recordRoom) return 0
+    const target = writer.begin(first)
+    const end = Math.min(payloads.length, start + writer.messagesLeft)
+    const creditBytes = this.credit.available
+    let at = writer.offset
+    let used = 0
+    let i = start
+    for (; i < end; i += 1) {
+      const payload = payloads[i] as Uint8Array
+      const { length } = payload
+      const cost = messageCreditBytes + length
+      if (at + messageHeaderBytes + length > recordRoom || used + cost > creditBytes) break
+      const body = writeMessageHeader(
+        target,
+        at,
+        flags,
+        typeId,
+        (firstId + i - start) >>> 0,
+        timestamp,
+        length,
+      )
+      target.set(payload, body)
+      at = body + length
+      used += cost
+    }
+    const count = i - start
+    if (count === 0) return 0
+    this.credit.use(used)
+    writer.commit(at, count, count)
+    return count
   }
 
   /** Sends what credit and transport allow: urgent messages, then messages and streams in turn, then low. */
@@ -112,15 +189,24 @@ export class Sender {
 
   #queue(message: QueuedMessage): void {
     const priority = (message.flags & messageFlags.priorityMask) >> messageFlags.priorityShift
-    if (this.#outbox.push(message, priority)) return
+    if (!this.#outbox.push(message, priority)) throw this.#full()
+  }
+
+  #requireRoom(payloads: readonly Uint8Array[]): void {
+    const bytes = payloads.reduce((sum, { length }) => sum + length, 0)
+    if (!this.#outbox.hasRoom(bytes, payloads.length)) throw this.#full()
+  }
+
+  #hasRoom(): boolean {
+    if (this.#outbox.bytes < sendHighWaterBytes) return true
     this.#wantsDrain = true
-    throw new SessionError(
-      'SESSION_QUEUE_FULL',
-      'the peer reads too slowly and the send queue is full; wait for drain',
-      {
-        kind: 'recoverable',
-      },
-    )
+    return false
+  }
+
+  #full(): SessionError {
+    this.#wantsDrain = true
+    const message = 'the peer reads too slowly and the send queue is full; wait for drain'
+    return new SessionError('SESSION_QUEUE_FULL', message, { kind: 'recoverable' })
   }
 
   #pumpOne(): boolean {

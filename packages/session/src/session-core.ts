@@ -4,6 +4,7 @@
 // The path of a message out: post -> frame -> record -> compress? -> seal -> packet -> write. In is the exact
 // inverse. Nothing on it allocates per message but the message itself; a record costs one AEAD call.
 
+import { wipe } from '@myelin/crypto'
 import type { PeerRecord } from '@myelin/identity'
 import {
   decompress,
@@ -23,15 +24,20 @@ import {
 import { decodeAlert } from './alert.ts'
 import type { Connection, Phase } from './connection.ts'
 import { closeCodes, codeOfNumber, refusal, SessionError, type SessionErrorCode } from './errors.ts'
-import type { Established } from './handshake.ts'
+import { exportFrom } from './exporter.ts'
+import type { Established } from './handshake-steps.ts'
 import { type Heartbeat, heartbeat } from './heartbeat.ts'
 import { IncomingMessage, type MessageKind, type MessageOwner } from './incoming.ts'
+import type { Lane } from './lane.ts'
+import { type LaneSession, Lanes } from './lanes.ts'
 import {
   controlBacklogBytesMax,
+  dataWindowBytesMin,
   partCopiedBytesMax,
   pingsMax,
   recordBytesMax,
   retainedWindowsMax,
+  roundTripSpanMs,
   streamsMax,
   streamWindowBytes,
   typeNameBytesMax,
@@ -51,6 +57,7 @@ import type { SessionEnvironment, SessionHandlers } from './session-options.ts'
 import type { SessionStream } from './session-stream.ts'
 import { type StreamSession, StreamTable } from './stream-table.ts'
 import { TypeNames } from './type-names.ts'
+import { AdaptiveWindow, RoundTrips } from './window.ts'
 
 const noRecord = -1
 
@@ -60,7 +67,9 @@ export interface SessionParameters {
   readonly handlers: SessionHandlers
 }
 
-export class SessionCore implements Session, Phase, FrameSink, MessageOwner, StreamSession {
+export class SessionCore
+  implements Session, Phase, FrameSink, MessageOwner, StreamSession, LaneSession
+{
   readonly peer: PeerRecord
   readonly agreement: Agreement
   readonly pattern: HandshakePattern
@@ -80,7 +89,11 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   readonly #retention: Retention
   readonly #requests: Requests
   readonly #streams: StreamTable
+  readonly #lanes: Lanes | undefined
   readonly #pings: Pings
+  readonly #exporter: Uint8Array
+  readonly #roundTrips: RoundTrips
+  readonly #window: AdaptiveWindow
   readonly #epochMs: number
   readonly #heartbeat: Heartbeat
   readonly #gone = Promise.withResolvers<void>()
@@ -90,15 +103,13 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   #isConfirmed = false
   #nextId = 0
   #stamp = 0
-  /** The count of records at which `#stamp` was read; it holds until the turn ends or a record is sealed. */
+  /** The count of records at which `#stamp` was read: it holds until that record is sealed, at the end of the turn. */
   #stampedRecord = noRecord
-  readonly #expireStamp = () => {
-    this.#stampedRecord = noRecord
-  }
   #lastHeardMs: number
   #peerMessageBytesMax = 0
   #rekeysReceived = 0
   #pingsInRecord = 0
+  #isProbing = false
   /** The record being read ends the peer's key. */
   #isKeyUpdateDue = false
 
@@ -121,6 +132,17 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.isInitiator = isInitiator
     this.roles = roles
     this.#epochMs = established.epochMs
+    this.#exporter = secrets.exporter
+    // Before the ciphers below, which own the secrets and move on.
+    this.#lanes =
+      connection.stream.lanes &&
+      new Lanes({
+        transport: connection.stream.lanes,
+        session: this,
+        suite: agreement.suite,
+        secrets,
+        writing: { buffers, clock, rekey },
+      })
     this.#opener = new RecordOpener(agreement.suite, secrets.receive)
     const sealer = new RecordSealer(agreement.suite, secrets.send)
     const { stream } = connection
@@ -137,10 +159,13 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.#types = new TypeNames(environment.builtInTypes)
     this.#streams = new StreamTable(this, isInitiator)
     this.#sender = new Sender(this.#writer, this.#streams, () => this.#handlers.drain?.(this))
+    this.#roundTrips = new RoundTrips(clock, roundTripSpanMs)
+    const windowBytesMin = Math.min(dataWindowBytesMin, dataWindowBytes)
+    this.#window = new AdaptiveWindow(this.#roundTrips, windowBytesMin, dataWindowBytes)
     this.#receiver = new Receiver({
-      dataWindowBytes,
+      window: this.#window,
       messageBytesMax,
-      announce: (limit) => this.control(encodeFrame.maxData(limit)),
+      announce: (limit) => this.#grantData(limit),
     })
     this.#retention = new Retention(retainedWindowsMax * dataWindowBytes)
     this.#requests = new Requests(clock)
@@ -151,6 +176,10 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.#heartbeat = this.#startHeartbeat()
     connection.decoder.payloadBytesMax = recordBytesMax + tagBytes
     connection.useBuffers(buffers)
+  }
+
+  get isResumed(): boolean {
+    return this.pattern === 'NNpsk0'
   }
 
   get isOpen(): boolean {
@@ -166,18 +195,21 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   get stats(): SessionStats {
+    const lanes = this.#lanes?.counts
     return {
       messagesSent: this.#sender.messagesSent,
       messagesReceived: this.#receiver.messagesReceived,
-      bytesSent: this.#writer.bytes,
-      bytesReceived: this.#connection.receivedBytes,
-      recordsSent: this.#writer.records,
-      rekeysSent: this.#writer.rekeys,
-      rekeysReceived: this.#rekeysReceived,
+      bytesSent: this.#writer.bytes + (lanes?.bytesSent ?? 0),
+      bytesReceived: this.#connection.receivedBytes + (lanes?.bytesReceived ?? 0),
+      recordsSent: this.#writer.records + (lanes?.recordsSent ?? 0),
+      rekeysSent: this.#writer.rekeys + (lanes?.rekeysSent ?? 0),
+      rekeysReceived: this.#rekeysReceived + (lanes?.rekeysReceived ?? 0),
       streamsOpen: this.#streams.openCount,
       requestsPending: this.#requests.pendingCount,
       queuedBytes: this.#sender.queuedBytes,
       heldBytes: this.#receiver.heldBytes,
+      windowBytes: this.#window.bytes,
+      roundTripMs: this.#roundTrips.shortestMs,
     }
   }
 
@@ -185,6 +217,19 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
 
   post(type: string, payload: Uint8Array, options?: SendOptions): boolean {
     return this.#send(type, payload, 0, this.#takeId(), options?.priority)
+  }
+
+  postMany(
+    type: string,
+    payloads: readonly Uint8Array[],
+    { priority = 'normal' }: SendOptions = {},
+  ): boolean {
+    this.#requireOpen()
+    for (const payload of payloads) this.#requireTakes(payload)
+    const flags = priorityNumbers[priority] << messageFlags.priorityShift
+    const firstId = this.#nextId
+    this.#nextId = (firstId + payloads.length) >>> 0
+    return this.#sender.sendMany(flags, this.typeId(type), firstId, this.#timestamp(), payloads)
   }
 
   async request(
@@ -218,6 +263,11 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     return answer
   }
 
+  exportSecret(label: string, context: Uint8Array, bytes?: number): Uint8Array {
+    this.#requireOpen()
+    return exportFrom(this.#exporter, label, context, bytes)
+  }
+
   close(
     code: 'SESSION_CLOSED' | 'SESSION_GOING_AWAY' = 'SESSION_CLOSED',
     reason = '',
@@ -245,10 +295,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     priority: Priority = 'normal',
   ): boolean {
     this.#requireOpen()
-    if (this.#peerMessageBytesMax !== 0 && payload.length > this.#peerMessageBytesMax) {
-      const message = `a message of ${payload.length} bytes exceeds the peer's limit of ${this.#peerMessageBytesMax}; send a stream`
-      throw new SessionError('SESSION_MESSAGE_TOO_LARGE', message, { kind: 'usage' })
-    }
+    this.#requireTakes(payload)
     const allFlags = flags | (priorityNumbers[priority] << messageFlags.priorityShift)
     return this.#sender.send(allFlags, this.typeId(type), id, this.#timestamp(), payload)
   }
@@ -257,19 +304,24 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   pump(): void {
     if (this.#state === 'closed') return
     this.#sender.pump()
-    if (this.#state === 'closing' && this.#sender.isEmpty && !this.#streams.hasOutput)
-      this.#finishClosing()
+    // What fills the main stream does not hold up lanes.
+    if (this.#lanes !== undefined && this.#writer.isBlocked)
+      while (this.#streams.sendOne(this.#writer, this.#sender.credit)) {}
+    if (this.#state === 'closing' && this.#sender.isEmpty && !this.#streams.hasOutput) {
+      // The close frame must not overtake what is under way on lanes.
+      if (this.#lanes?.isConfirmed() ?? true) this.#finishClosing()
+    }
   }
 
   // ── What establishment, messages and streams need ──────────────────────────────────────────────────────
 
   /** The responder's first word: the peer is accepted, and this much it may send. */
   accept(): void {
-    const { dataWindowBytes, messageBytesMax } = this.#environment
+    const { messageBytesMax } = this.#environment
     const streamDataMax = streamWindowBytes
     this.control(
       encodeFrame.settings({
-        dataMax: dataWindowBytes,
+        dataMax: this.#window.bytes,
         streamDataMax,
         streamsMax,
         messageBytesMax,
@@ -352,6 +404,46 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
 
   incomingStream(stream: SessionStream): void {
     this.#handlers.stream(stream, this)
+  }
+
+  get hasLanes(): boolean {
+    return this.#lanes !== undefined
+  }
+
+  openLane(streamId: number): Lane | undefined {
+    return this.#lanes?.open(streamId)
+  }
+
+  laneOf(streamId: number): Lane | undefined {
+    return this.#lanes?.of(streamId)
+  }
+
+  mayBeOpened(streamId: number): boolean {
+    return this.#streams.mayBeOpened(streamId)
+  }
+
+  isExpecting(streamId: number): boolean {
+    return this.#streams.isExpecting(streamId)
+  }
+
+  heard(): void {
+    this.#lastHeardMs = this.#environment.clock.monotonicMs()
+  }
+
+  laneFault(code: SessionErrorCode, detail: string): void {
+    this.#fail(code, detail)
+  }
+
+  streamWindow(): AdaptiveWindow {
+    return new AdaptiveWindow(this.#roundTrips, streamWindowBytes, this.#window)
+  }
+
+  /** The peer sends as much as it may: worth knowing how long the way is. */
+  #grantData(limit: number): void {
+    this.control(encodeFrame.maxData(limit))
+    if (this.#isProbing || this.#state !== 'open' || !this.#roundTrips.isStale) return
+    this.#isProbing = true
+    this.ping().catch(() => {})
   }
 
   // ── Packets and the connection ─────────────────────────────────────────────────────────────────────────
@@ -513,6 +605,7 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     if (this.isInitiator) this.accept()
     this.#confirmation.resolve()
     this.#handlers.opened?.(this)
+    this.#lanes?.start()
     this.pump()
   }
 
@@ -543,7 +636,10 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
   }
 
   pongReceived(nonce: Uint8Array): void {
-    this.#pings.answer(nonce)
+    const roundTripMs = this.#pings.answer(nonce)
+    if (roundTripMs === undefined) return
+    this.#isProbing = false
+    this.#roundTrips.add(roundTripMs)
   }
 
   closeReceived(number: number, reason: string): void {
@@ -631,6 +727,8 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     this.#heartbeat.stop()
     this.#writer.close()
     this.#opener[Symbol.dispose]()
+    wipe(this.#exporter)
+    this.#lanes?.end()
     this.#sender.clear()
     this.#receiver.clear()
     this.#requests.rejectAll(reason)
@@ -647,6 +745,13 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
     throw refusal(cause?.code ?? 'SESSION_CLOSED', { cause, kind: 'recoverable' })
   }
 
+  #requireTakes({ length }: Uint8Array): void {
+    const bytesMax = this.#peerMessageBytesMax
+    if (bytesMax === 0 || length <= bytesMax) return
+    const message = `a message of ${length} bytes exceeds the peer's limit of ${bytesMax}; send a stream`
+    throw new SessionError('SESSION_MESSAGE_TOO_LARGE', message, { kind: 'usage' })
+  }
+
   #check(code: SessionErrorCode | undefined): void {
     if (code !== undefined) this.#fail(code)
   }
@@ -659,15 +764,13 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
 
   /**
    * Milliseconds since the epoch, u32: a session that lives for 49 days wraps. Reading the clock costs more than
-   * writing a header, so the messages of one record and turn of the event loop share a reading.
+   * writing a header, so the messages of one record share a reading, unless the record waits for the transport.
    */
   #timestamp(): number {
-    const { records } = this.#writer
-    if (this.#stampedRecord !== records) {
-      const { clock } = this.#environment
-      if (this.#stampedRecord === noRecord) clock.defer(this.#expireStamp)
+    const { records, isBlocked } = this.#writer
+    if (this.#stampedRecord !== records || isBlocked) {
       this.#stampedRecord = records
-      this.#stamp = Math.max(0, clock.wallMs() - this.#epochMs) >>> 0
+      this.#stamp = Math.max(0, this.#environment.clock.wallMs() - this.#epochMs) >>> 0
     }
     return this.#stamp
   }
@@ -680,11 +783,14 @@ export class SessionCore implements Session, Phase, FrameSink, MessageOwner, Str
       lastSentMs: () => this.#writer.lastWriteMs,
       ping: () => {
         // Before the settings of both sides nothing else may be said.
-        if (this.#isConfirmed) this.ping().catch(() => {})
+        if (this.#isConfirmed && this.isOpen) this.ping().catch(() => {})
       },
       peerDead: (silentMs) =>
         this.#fail('SESSION_PEER_DEAD', `silent for ${Math.round(silentMs / 1000)} s`),
-      tick: () => this.#writer.rekeyIfOld(),
+      tick: () => {
+        this.#writer.rekeyIfOld()
+        this.#window.relax()
+      },
     })
   }
 }

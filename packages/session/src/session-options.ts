@@ -4,7 +4,7 @@
 import type { Clock, Logger, Random } from '@myelin/base'
 import { silentLogger } from '@myelin/base'
 import type { AgentId, AgentKeys, PeerRecord } from '@myelin/identity'
-import { builtInTypes } from '@myelin/wire'
+import { builtInTypes, internalTypes } from '@myelin/wire'
 import type { SessionError, SessionErrorCode } from './errors.ts'
 import type { IncomingMessage } from './incoming.ts'
 import * as limits from './limits.ts'
@@ -13,6 +13,7 @@ import { type Abilities, defaultAbilities } from './negotiation.ts'
 import { NonceCache } from './nonce-cache.ts'
 import { RecordBuffers } from './record-buffers.ts'
 import type { RekeyLimits } from './record-writer.ts'
+import type { Resumptions } from './resumptions.ts'
 import type { Session } from './session.ts'
 import type { SessionStream } from './session-stream.ts'
 
@@ -43,6 +44,8 @@ export interface SessionEnvironment {
   readonly abilities: Abilities
   readonly requireHybrid: boolean
   readonly nonces: NonceCache
+  /** Tickets for resuming sessions; undefined for full handshakes always. */
+  readonly resumptions?: Resumptions | undefined
   readonly buffers: RecordBuffers
   /** Names of message types with fixed numbers below 64. */
   readonly builtInTypes: ReadonlyMap<string, number>
@@ -60,9 +63,10 @@ export interface SessionEnvironment {
   readonly rekey: RekeyLimits
 }
 
-const builtInTypeNumbers: ReadonlyMap<string, number> = new Map(
-  Object.values(builtInTypes).map((type) => [type.name, type.id]),
-)
+const builtInTypeNumbers: ReadonlyMap<string, number> = new Map([
+  ...Object.values(builtInTypes).map((type) => [type.name, type.id] as const),
+  ...internalTypes,
+])
 
 type Required = 'clock' | 'random' | 'keys' | 'record' | 'authorize'
 

@@ -4,7 +4,9 @@
 import { AsyncQueue } from '@myelin/base'
 import { ReceiveCredit, SendCredit } from './credit.ts'
 import { SessionError, type SessionErrorCode } from './errors.ts'
-import { streamHighWaterBytes, streamWindowBytes } from './limits.ts'
+import type { Lane } from './lane.ts'
+import { dataWindowBytes, streamHighWaterBytes } from './limits.ts'
+import type { AdaptiveWindow } from './window.ts'
 
 /** What a stream needs from the table it lives in. */
 export interface StreamHost {
@@ -16,6 +18,8 @@ export interface StreamHost {
   sendStop(stream: SessionStream, code: number): void
   /** Both directions are over. */
   finished(stream: SessionStream): void
+  /** For what the stream receives. */
+  window(): AdaptiveWindow
 }
 
 interface Waiter {
@@ -24,7 +28,7 @@ interface Waiter {
 }
 
 // One chunk per frame and at least one byte each; the byte credit is the real bound.
-const chunksMax = streamWindowBytes
+const chunksMax = dataWindowBytes
 
 export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly id: number
@@ -33,7 +37,7 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
   readonly #host: StreamHost
   readonly #inbox: AsyncQueue<Uint8Array>
   readonly #sendCredit = new SendCredit()
-  readonly #receiveCredit = new ReceiveCredit(streamWindowBytes)
+  readonly #receiveCredit: ReceiveCredit
   readonly #chunks: Uint8Array[] = []
   #queuedBytes = 0
   #drainWaiters: Waiter[] = []
@@ -46,6 +50,8 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
   isOpening: boolean
   /** `stop` was called before the opening frame left: this code follows it. */
   stopCodeDue: number | undefined
+  /** Where it has one, its frames go there; else over the main stream. */
+  lane: Lane | undefined
   /** It stands in the table's line of streams that can send. */
   isInLine = false
 
@@ -54,6 +60,7 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
     this.id = id
     this.type = type
     this.isOpening = isOpening
+    this.#receiveCredit = new ReceiveCredit(host.window())
     this.#inbox = new AsyncQueue(chunksMax, (chunk) => {
       host.taken(
         this,
@@ -168,6 +175,11 @@ export class SessionStream implements AsyncIterable<Uint8Array>, AsyncDisposable
   /** Bytes that may be sent now under the stream's own credit. */
   get sendableBytes(): number {
     return Math.min(this.#queuedBytes, this.#sendCredit.available)
+  }
+
+  /** The peer has neither ended nor reset its direction, and we still listen. */
+  get isExpecting(): boolean {
+    return !this.#isReceiveDone
   }
 
   get isFinishing(): boolean {

@@ -27,6 +27,10 @@ export interface SessionStats {
   readonly queuedBytes: number
   /** Bytes received that no handler has released yet. */
   readonly heldBytes: number
+  /** Bytes that the peer may have under way and unread here: grows with the bandwidth-delay product. */
+  readonly windowBytes: number
+  /** The shortest of late, or undefined where none was measured. */
+  readonly roundTripMs: number | undefined
 }
 
 export interface Session extends AsyncDisposable {
@@ -34,6 +38,8 @@ export interface Session extends AsyncDisposable {
   readonly peer: PeerRecord
   readonly agreement: Agreement
   readonly pattern: HandshakePattern
+  /** Begun with a ticket of an earlier session instead of keys and signatures. */
+  readonly isResumed: boolean
   /** Handshake hash, 32 bytes: names this session on both sides and no other. */
   readonly transcript: Uint8Array
   /** We called (true) or were called. */
@@ -54,6 +60,12 @@ export interface Session extends AsyncDisposable {
   post(type: string, payload: Uint8Array, options?: SendOptions): boolean
 
   /**
+   * Sends messages of one type in order, for less than as many calls of `post`: they share records and go through the
+   * queue together. All or none: throws as `post` does before it takes any. The array stays the caller's.
+   */
+  postMany(type: string, payloads: readonly Uint8Array[], options?: SendOptions): boolean
+
+  /**
    * Sends a request and waits for its response, 60 s by default. Rejects with `SESSION_REQUEST_TIMEOUT`,
    * with a `RequestFailure` where the peer says that it failed, or with what ended the session.
    */
@@ -71,6 +83,13 @@ export interface Session extends AsyncDisposable {
    * later ones were sent and it is still unanswered, or with what ended the session.
    */
   ping(): Promise<number>
+
+  /**
+   * A secret for another protocol: the same on both sides, another one for each session, `label` and `context`,
+   * and without a way back to the session's own keys (as RFC 8446 §7.5). 32 bytes by default; the caller wipes
+   * it. Throws what ended the session.
+   */
+  exportSecret(label: string, context: Uint8Array, bytes?: number): Uint8Array
 
   /**
    * Ends the session: what is queued leaves within the close timeout, then the peer is told why. Resolves

@@ -10,9 +10,11 @@ import {
 } from '@myelin/wire'
 import type { SendCredit } from './credit.ts'
 import { SessionError, type SessionErrorCode } from './errors.ts'
-import { streamsMax } from './limits.ts'
+import type { Lane } from './lane.ts'
+import { customTypeIdFirst, streamGapsMax, streamsMax } from './limits.ts'
 import { type RecordWriter, recordRoom } from './record-writer.ts'
 import { SessionStream, type StreamHost } from './session-stream.ts'
+import type { AdaptiveWindow } from './window.ts'
 
 /** What the table needs from its session. */
 export interface StreamSession {
@@ -23,9 +25,17 @@ export interface StreamSession {
   releaseData(bytes: number): void
   /** Undefined: the peer never defined that type. */
   typeName(typeId: number): string | undefined
+  /** For what one stream receives. */
+  streamWindow(): AdaptiveWindow
   /** Announces the type where it must. */
   typeId(name: string): number
   incomingStream(stream: SessionStream): void
+  /** Streams have lanes, so they may arrive out of the order of their ids. */
+  readonly hasLanes: boolean
+  /** A lane for a new stream of ours; undefined: it goes over the main stream. */
+  openLane(streamId: number): Lane | undefined
+  /** The lane on which the peer's stream arrives, if it does on one. */
+  laneOf(streamId: number): Lane | undefined
 }
 
 export class StreamTable implements StreamHost {
@@ -37,6 +47,8 @@ export class StreamTable implements StreamHost {
   /** How many streams the peer lets us open, ever. */
   #openLimit = 0
   #peerHighestId = -1
+  /** Ids below it that the peer has not opened, where lanes may be late; the lowest first. */
+  readonly #peerGaps = new Set<number>()
   #peerOpened = 0
   #peerLimit = streamsMax
   #initialStreamLimit = 0
@@ -77,6 +89,19 @@ export class StreamTable implements StreamHost {
     this.#streams.set(stream.id, stream)
     stream.raiseSendLimit(this.#initialStreamLimit)
     return stream
+  }
+
+  /** The peer could open a stream of this id: it is its own, and was not there. */
+  mayBeOpened(id: number): boolean {
+    if (this.#isOurs(id)) return false
+    return id > this.#peerHighestId
+      ? (id - this.#peerHighestId) / 2 <= streamGapsMax
+      : this.#peerGaps.has(id)
+  }
+
+  /** Its peer has still to end or reset its direction. */
+  isExpecting(id: number): boolean {
+    return this.#streams.get(id)?.isExpecting ?? this.mayBeOpened(id)
   }
 
   failAll(error: SessionError): void {
@@ -149,22 +174,27 @@ export class StreamTable implements StreamHost {
   }
 
   taken(stream: SessionStream, bytes: number, streamLimit: number): void {
-    if (streamLimit > 0) this.#session.control(encodeFrame.maxStreamData(stream.id, streamLimit))
+    if (streamLimit > 0) this.#control(stream, encodeFrame.maxStreamData(stream.id, streamLimit))
     if (bytes > 0) this.#session.releaseData(streamCreditBytes + bytes)
   }
 
   sendReset(stream: SessionStream, code: number): void {
     // A stream that was never announced needs no reset.
-    if (!stream.isOpening) this.#session.control(encodeFrame.streamReset(stream.id, code))
+    if (!stream.isOpening) this.#control(stream, encodeFrame.streamReset(stream.id, code))
   }
 
   sendStop(stream: SessionStream, code: number): void {
     if (stream.isOpening) stream.stopCodeDue = code
-    else this.#session.control(encodeFrame.streamStop(stream.id, code))
+    else this.#control(stream, encodeFrame.streamStop(stream.id, code))
+  }
+
+  window(): AdaptiveWindow {
+    return this.#session.streamWindow()
   }
 
   finished(stream: SessionStream): void {
     this.#streams.delete(stream.id)
+    stream.lane?.finish()
     if (this.#isOurs(stream.id)) {
       // The peer never heard of it and does not count it.
       if (stream.isOpening) this.#opened -= 1
@@ -174,14 +204,20 @@ export class StreamTable implements StreamHost {
     this.#session.control(encodeFrame.maxStreams(this.#peerLimit))
   }
 
+  #control(stream: SessionStream, frame: Uint8Array): void {
+    if (stream.lane === undefined) this.#session.control(frame)
+    else stream.lane.control(frame)
+  }
+
   #enqueue(stream: SessionStream): void {
     if (stream.isInLine) return
     stream.isInLine = true
     this.#ready.push(stream)
   }
 
-  #sendFrame(stream: SessionStream, writer: RecordWriter, credit: SendCredit): boolean {
+  #sendFrame(stream: SessionStream, main: RecordWriter, credit: SendCredit): boolean {
     const typeId = stream.isOpening ? this.#session.typeId(stream.type) : 0
+    const writer = this.#writerOf(stream, typeId) ?? main
     if (writer.roomBytes < streamHeaderBytes + 1) writer.flush()
     if (writer.isBlocked) return false
     const room = Math.min(writer.roomBytes, recordRoom) - streamHeaderBytes
@@ -202,24 +238,53 @@ export class StreamTable implements StreamHost {
     )
     stream.takeOutput(target, body, bytes)
     stream.isOpening = false
+    stream.lane?.noteSent()
     credit.use(streamCreditBytes + bytes)
     writer.commit(body + bytes, 0)
     if (stream.stopCodeDue !== undefined) {
-      this.#session.control(encodeFrame.streamStop(stream.id, stream.stopCodeDue))
+      this.#control(stream, encodeFrame.streamStop(stream.id, stream.stopCodeDue))
       stream.stopCodeDue = undefined
     }
     if (isLast) stream.finSent()
     return true
   }
 
+  /** The writer of the stream's lane, which is opened with the stream. */
+  #writerOf(stream: SessionStream, typeId: number): RecordWriter | undefined {
+    if (stream.isOpening && stream.lane === undefined && this.#session.hasLanes) {
+      stream.lane = this.#session.openLane(stream.id)
+      // The lane may overtake the main stream, on which the type was defined.
+      if (typeId >= customTypeIdFirst)
+        stream.lane?.control(encodeFrame.defineType(typeId, stream.type))
+    }
+    return stream.lane?.writer
+  }
+
+  /** The ids between are still on their way, each on its lane. */
+  #passOver(id: number): void {
+    const first = this.#peerHighestId < 0 ? id % 2 : this.#peerHighestId + 2
+    for (let between = first; between < id; between += 2) this.#peerGaps.add(between)
+    // What is so far behind was never announced.
+    for (const oldest of this.#peerGaps) {
+      if (this.#peerGaps.size <= streamGapsMax) break
+      this.#peerGaps.delete(oldest)
+    }
+  }
+
   #accept(id: number, typeId: number): SessionStream | SessionErrorCode {
-    if (this.#isOurs(id) || id <= this.#peerHighestId) return 'SESSION_PROTOCOL'
+    const isLate = this.#peerGaps.delete(id)
+    if (this.#isOurs(id) || (id <= this.#peerHighestId && !isLate)) return 'SESSION_PROTOCOL'
     if (this.#peerOpened >= this.#peerLimit) return 'SESSION_FLOW_CONTROL'
     const type = this.#session.typeName(typeId)
     if (type === undefined) return 'SESSION_PROTOCOL'
-    this.#peerHighestId = id
+    if (this.#session.hasLanes && !isLate) {
+      if (!this.mayBeOpened(id)) return 'SESSION_PROTOCOL'
+      this.#passOver(id)
+    }
+    this.#peerHighestId = Math.max(this.#peerHighestId, id)
     this.#peerOpened += 1
     const stream = new SessionStream(this, id, type, false)
+    stream.lane = this.#session.laneOf(id)
     this.#streams.set(id, stream)
     stream.raiseSendLimit(this.#initialStreamLimit)
     this.#session.incomingStream(stream)
@@ -235,7 +300,9 @@ export class StreamTable implements StreamHost {
   }
 
   #knownOrOver(id: number): SessionErrorCode | undefined {
-    const isPast = this.#isOurs(id) ? id < this.#nextId : id <= this.#peerHighestId
+    const isPast = this.#isOurs(id)
+      ? id < this.#nextId
+      : id <= this.#peerHighestId && !this.#peerGaps.has(id)
     return isPast ? undefined : 'SESSION_PROTOCOL'
   }
 

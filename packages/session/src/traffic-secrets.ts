@@ -8,11 +8,14 @@
 
 import { concatBytes, utf8Encode } from '@myelin/base'
 import { type CipherState, hkdfExpand, wipe } from '@myelin/crypto'
+import { mixExporter } from './exporter.ts'
 import { type Agreement, compressionNumbers, suiteNumbers } from './negotiation.ts'
 
 export interface TrafficSecrets {
   readonly send: Uint8Array
   readonly receive: Uint8Array
+  /** For secrets of other protocols (exporter.ts); the same on both sides. */
+  readonly exporter: Uint8Array
 }
 
 const secretBytes = 32
@@ -35,14 +38,16 @@ export function trafficSecrets(
     compressionNumbers[agreement.compression],
   ]
   const info = concatBytes(trafficLabel, Uint8Array.from(numbers))
+  const exporter = new Uint8Array(secretBytes)
   const derive = (cipher: CipherState) => {
     const key = cipher.exportKey()
     const secret = hkdfExpand('sha256', key, info, secretBytes)
+    mixExporter(exporter, key)
     wipe(key)
     cipher[Symbol.dispose]()
     return secret
   }
-  return { send: derive(split.send), receive: derive(split.receive) }
+  return { send: derive(split.send), receive: derive(split.receive), exporter }
 }
 
 export function nextSecret(secret: Uint8Array): Uint8Array {

@@ -45,6 +45,8 @@ export class TypeNames {
   /** The peer announced a type. False: it may not. */
   learn(number: number, name: string): boolean {
     this.#theirs ??= new Map()
+    // Once on the main stream, and once on each lane that may overtake it.
+    if (this.#theirs.get(number) === name) return true
     // One number, one name: a peer cannot rename a type, nor give a built-in name a second number.
     const isNew = number >= customTypeIdFirst && !this.#theirs.has(number)
     if (!isNew || this.#theirs.size >= typesMax) return false

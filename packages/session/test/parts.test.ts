@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { verifies } from '@myelin/testkit'
+import { VirtualClock, verifies } from '@myelin/testkit'
 import { builtInTypes, messageFlags } from '@myelin/wire'
 import fc from 'fast-check'
 import { ReceiveCredit, SendCredit } from '../src/credit.ts'
@@ -21,6 +21,7 @@ import {
 import { Outbox, priorityNumbers, type QueuedMessage } from '../src/outbox.ts'
 import { Reassembly } from '../src/reassembly.ts'
 import { TypeNames } from '../src/type-names.ts'
+import { AdaptiveWindow, RoundTrips } from '../src/window.ts'
 
 const { more, response } = messageFlags
 
@@ -42,31 +43,38 @@ test('a sender that keeps to announced limits is never refused, and a window is 
     maxLength: 200,
   })
   fc.assert(
-    fc.property(fc.integer({ min: 16, max: 4_096 }), steps, (window, schedule) => {
-      const [sender, receiver] = [new SendCredit(), new ReceiveCredit(window)]
-      sender.raise(window)
-      let held = 0
-      for (const { send, take } of schedule) {
-        const bytes = Math.min(send, sender.available)
-        sender.use(bytes)
-        assert.ok(receiver.receive(bytes))
-        held += bytes
-        assert.equal(receiver.heldBytes, held)
-        assert.ok(held <= window)
-        const taken = Math.min(take, held)
-        held -= taken
-        sender.raise(receiver.release(taken))
-      }
-      // Once all is taken the sender can go on: no deadlock, whatever the order.
-      sender.raise(receiver.release(held))
-      assert.ok(sender.available > 0)
-      assert.equal(receiver.receive(sender.available + 1), false)
-    }),
+    fc.property(
+      fc.integer({ min: 16, max: 4_096 }),
+      steps,
+      fc.boolean(),
+      (start, schedule, grows) => {
+        const window = windowOf(start, 4 * start, grows)
+        const [sender, receiver] = [new SendCredit(), new ReceiveCredit(window)]
+        sender.raise(start)
+        let held = 0
+        for (const { send, take } of schedule) {
+          const bytes = Math.min(send, sender.available)
+          sender.use(bytes)
+          assert.ok(receiver.receive(bytes))
+          held += bytes
+          assert.equal(receiver.heldBytes, held)
+          assert.ok(held <= window.bytes)
+          assert.ok(window.bytes <= (grows ? 4 : 1) * start)
+          const taken = Math.min(take, held)
+          held -= taken
+          sender.raise(receiver.release(taken))
+        }
+        // Once all is taken the sender can go on: no deadlock, whatever the order.
+        sender.raise(receiver.release(held))
+        assert.ok(sender.available > 0)
+        assert.equal(receiver.receive(sender.available + 1), false)
+      },
+    ),
   )
 })
 
 test('a window that was widened for a message narrows again', () => {
-  const credit = new ReceiveCredit(1_000)
+  const credit = new ReceiveCredit(windowOf(1_000, 1_000, false))
   assert.ok(credit.receive(900))
   assert.equal(credit.extend(900), 1_900)
   assert.ok(credit.receive(900))
@@ -74,6 +82,13 @@ test('a window that was widened for a message narrows again', () => {
   assert.equal(credit.release(0), 0)
   assert.equal(credit.receive(101), false)
 })
+
+/** Grows at each grant, or never. */
+function windowOf(bytes: number, bytesMax: number, grows: boolean): AdaptiveWindow {
+  const trips = new RoundTrips(new VirtualClock(), 1_000)
+  if (grows) trips.add(100)
+  return new AdaptiveWindow(trips, bytes, bytesMax)
+}
 
 function queued(flags: number, length: number): QueuedMessage {
   return { flags, typeId: 1, id: 0, timestamp: 0, payload: new Uint8Array(length), offset: 0 }
@@ -323,10 +338,10 @@ test('the version table has a line for every version that is spoken by default',
   }
   assert.deepEqual(
     Object.values(handshakePatterns).map(({ number }) => number),
-    [1, 2, 3, 4],
+    [1, 2, 3, 4, 5],
   )
   assert.equal(patternOfNumber(2), 'XXhfs')
-  assert.equal(patternOfNumber(5), undefined)
+  assert.equal(patternOfNumber(6), undefined)
 })
 
 test('every code that crosses the wire has one number and an explanation', () => {

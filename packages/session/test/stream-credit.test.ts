@@ -25,7 +25,7 @@ for (const [way, leave] of Object.entries(ways)) {
       const rounds = 2 * (dataWindowBytes / streamWindowBytes)
       for (let round = 0; round < rounds; round += 1) {
         const stream = near.openStream('unread')
-        for (let i = 0; i < 5; i += 1) stream.write(new Uint8Array(100_000))
+        for (let i = 0; i < 2; i += 1) stream.write(new Uint8Array(100_000))
         await until(() => stream.queuedBytes === 0)
         stream[end]()
         await near.ping()

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import {
   type Admission,
   type AwaitingAccept,
+  type AwaitingConfirmation,
   type AwaitingFinish,
   type AwaitingHello,
   beginHandshake,
@@ -22,7 +23,10 @@ type Assert<Claim extends true> = Claim
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
 
 export type NextOfHello = Assert<
-  Same<ReturnType<AwaitingHello['receive']>, HandshakeStep<AwaitingFinish>>
+  Same<
+    ReturnType<AwaitingHello['receive']>,
+    HandshakeStep<AwaitingFinish | AwaitingConfirmation | AwaitingHello>
+  >
 >
 export type NextOfAccept = Assert<Same<ReturnType<AwaitingAccept['receive']>, HandshakeStep<never>>>
 export type NextOfFinish = Assert<Same<ReturnType<AwaitingFinish['receive']>, HandshakeStep<never>>>

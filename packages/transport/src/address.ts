@@ -4,6 +4,7 @@
 //   /…/tcp/443/tls            /…/tcp/443/tls/sni/example.org      TLS; sni where the name is not the host's
 //   /…/tcp/80/ws              /…/tcp/443/tls/ws, read also from /wss, and with sni: WebSocket
 //   /ip4/192.0.2.1/udp/4001   /ip6/2001:db8::1/udp/4001          datagrams; a group to join where multicast
+//   /ip4/192.0.2.1/udp/4001/quic-v1, also ip6                   QUIC
 //   /unix/%2Frun%2Fagent.sock (one component: slashes are percent-encoded)      /memory/alice
 //   /shm/%2Frun%2Fagent.sock  ours, not a registered protocol: shared memory, agreed on over that socket
 //
@@ -34,7 +35,7 @@ export const addressFaults = {
   address_port: 'has a bad port; use 0 to 65535 without leading zeros',
   address_slash: 'does not start with "/"; write a multiaddr such as /dns4/example.org/tcp/4001',
   address_unsupported:
-    'is of no supported form; use /ip4|ip6|dns|dns4|dns6/…/tcp/…, the same with /tls, /ws or /tls/ws, /ip4|ip6/…/udp/…, /unix/…, /shm/… or /memory/…',
+    'is of no supported form; use /ip4|ip6|dns|dns4|dns6/…/tcp/…, the same with /tls, /ws or /tls/ws, /ip4|ip6/…/udp/…, the same with /quic-v1, /unix/…, /shm/… or /memory/…',
 } as const
 
 export type AddressFault = keyof typeof addressFaults
@@ -75,6 +76,7 @@ type Place =
   | { readonly kind: 'tls'; readonly endpoint: TlsEndpoint }
   | { readonly kind: 'websocket'; readonly endpoint: WebSocketEndpoint }
   | { readonly kind: 'udp'; readonly endpoint: UdpEndpoint }
+  | { readonly kind: 'quic'; readonly endpoint: UdpEndpoint }
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'shm'; readonly path: string }
   | { readonly kind: 'memory'; readonly name: string }
@@ -151,6 +153,13 @@ export function udpEndpoint(address: string): Result<UdpEndpoint, AddressFault> 
   const parsed = parseAddress(address)
   if (!parsed.ok) return parsed
   return parsed.value.kind === 'udp' ? ok(parsed.value.endpoint) : err('address_unsupported')
+}
+
+/** The IP address and port of a /…/udp/…/quic-v1 address. */
+export function quicEndpoint(address: string): Result<UdpEndpoint, AddressFault> {
+  const parsed = parseAddress(address)
+  if (!parsed.ok) return parsed
+  return parsed.value.kind === 'quic' ? ok(parsed.value.endpoint) : err('address_unsupported')
 }
 
 /** The file path of a /unix/… address, as it is written there. */
@@ -247,14 +256,16 @@ function parsePlace(components: readonly Component[]): Result<Place, AddressFaul
   return parseSuffix(endpoint, components.slice(2))
 }
 
-/** Plain datagrams to an IP address: nothing of ours is spoken over UDP, and no name stands in its place. */
+/** Plain datagrams or QUIC, to an IP address: no name stands in its place. */
 function parseUdp(components: readonly Component[]): Result<Place, AddressFault> {
-  const [first, second] = components
+  const [first, second, third] = components
   const host = first?.value ?? ''
   const port = Number(second?.value)
-  if (components.length !== 2) return err('address_unsupported')
-  if (first?.name === 'ip4') return ok({ kind: 'udp', endpoint: { host, port, family: 4 } })
-  if (first?.name === 'ip6') return ok({ kind: 'udp', endpoint: { host, port, family: 6 } })
+  const isQuic = components.length === 3 && third?.name === 'quic-v1'
+  if (components.length !== 2 && !isQuic) return err('address_unsupported')
+  const kind = isQuic ? 'quic' : 'udp'
+  if (first?.name === 'ip4') return ok({ kind, endpoint: { host, port, family: 4 } })
+  if (first?.name === 'ip6') return ok({ kind, endpoint: { host, port, family: 6 } })
   return err('address_unsupported')
 }
 

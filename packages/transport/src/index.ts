@@ -27,6 +27,7 @@ export {
   memoryName,
   parseAddress,
   pipePath,
+  quicEndpoint,
   shmAddress,
   shmPath,
   splitPeer,
@@ -62,9 +63,11 @@ export type {
   DatagramTransport,
   DialOptions,
   Listener,
+  StreamLanes,
   StreamTransport,
   Transport,
 } from './ports.ts'
+export { type QuicOptions, quic } from './quic.ts'
 export { type ShmOptions, shm } from './shm.ts'
 export { type TcpOptions, tcp } from './tcp.ts'
 export { type TlsTransportOptions, tls } from './tls.ts'

@@ -155,6 +155,34 @@ export const webSocketPollMs = 10
 /** Origins that a WebSocket listener knows. */
 export const originsMax = 256
 
+/**
+ * A QUIC connection on which nothing came for so long is over, in milliseconds; an idle one sends a packet in between.
+ * The lower bound leaves time for a handshake over a slow path.
+ */
+export const quicIdleTimeoutMsDefault = 30_000
+export const quicIdleTimeoutMsMin = 100
+export const quicIdleTimeoutMsMax = 3_600_000
+export const quicKeepAliveMsDefault = 5_000
+
+/** Lanes that each side may have open on one connection. */
+export const lanesDefault = 1_024
+export const lanesMax = 65_536
+
+/** Bytes of one QUIC stream under way and unread: what a path of 80 ms needs for 50 MB/s. */
+export const quicWindowBytesDefault = 4 * mib
+export const quicWindowBytesMin = 64 * kib
+export const quicWindowBytesMax = 256 * mib
+
+/** Asked of the system for a socket of QUIC; it may give less. */
+export const quicSocketBufferBytes = 2 * mib
+
+/** Most bytes of one read, and of small writes that leave together. */
+export const quicReadBytes = 64 * kib
+export const quicWriteBytesMax = 64 * kib
+
+/** How long a connection that has ended waits for the peer to have read all. */
+export const quicLingerMs = 10_000
+
 assert(memoryLowWaterBytes < memoryHighWaterBytes, 'a stream drains below its high-water mark')
 assert(connectionsDefault <= connectionsMax, 'the default must be allowed')
 assert(udpDatagramBytesDefault <= datagramBytesMax, 'the default must be allowed')
@@ -173,3 +201,9 @@ assert(handshakesPendingDefault <= handshakesPendingMax, 'the default must be al
 assert(handshakeTimeoutMsDefault <= handshakeTimeoutMsMax, 'the default must be allowed')
 assert(ticketsDefault <= ticketsMax, 'the default must be allowed')
 assert(webSocketSentBytesMax <= webSocketMessageBytesMax, 'a peer takes what we send')
+assert(
+  quicKeepAliveMsDefault < quicIdleTimeoutMsDefault,
+  'an idle connection is kept alive in time',
+)
+assert(lanesDefault <= lanesMax, 'the default must be allowed')
+assert(quicWindowBytesDefault <= quicWindowBytesMax, 'the default must be allowed')

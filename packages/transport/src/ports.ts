@@ -24,6 +24,8 @@ export interface ByteStream {
   readonly remoteAddress: string
   /** Bytes that only the two ends of an outer secure channel share (TLS exporter), for the prologue. */
   readonly channelBinding?: Uint8Array
+  /** Absent where the connection is this one stream. */
+  readonly lanes?: StreamLanes
   /** Bytes accepted by `write` and not yet handed to the operating system. */
   readonly bufferedBytes: number
   /**
@@ -48,6 +50,14 @@ export interface ByteStream {
   end(): void
   /** Drops everything now. `closed` follows. */
   destroy(error?: Error): void
+}
+
+/** Further byte streams of the same connection: a packet lost on one holds up no other (QUIC). */
+export interface StreamLanes {
+  /** A new byte stream to the same peer; what is written before it is open waits in it. */
+  open(): ByteStream
+  /** Sets who gets the streams that the peer opens; each must be attached to in the same turn. */
+  accept(onStream: (stream: ByteStream) => void): void
 }
 
 export interface DatagramHandlers {

@@ -50,13 +50,15 @@ export interface TcpListen {
   readonly suffix?: string
   readonly bounds: ListenerBounds
   readonly logger: Logger
+  /** Others may listen on the same port and ask for it too. */
+  readonly reusePort?: boolean
   onSocket(socket: Socket): void
   /** Runs once, when the listener closes. */
   onClose?(): void
 }
 
 export async function listenTcp(options: TcpListen): Promise<Listener> {
-  const { address, endpoint, suffix = '', bounds, logger, onSocket } = options
+  const { address, endpoint, suffix = '', bounds, logger, reusePort = false, onSocket } = options
   const { host, port, family } = endpoint
   if (!/^\/ip[46]\//.test(address))
     throw refuseAddress(address, 'names no interface; listen on /ip4/…/tcp/… or /ip6/…/tcp/…')
@@ -64,7 +66,7 @@ export async function listenTcp(options: TcpListen): Promise<Listener> {
     what: `cannot listen on ${address}`,
     socketOptions: tcpSocketOptions,
     // Without ipv6Only, /ip6/:: would take the port of /ip4/0.0.0.0 too.
-    listen: { host, port, ipv6Only: family === 6 },
+    listen: { host, port, ipv6Only: family === 6, reusePort },
     bounds,
     logger,
     onSocket,

@@ -11,12 +11,14 @@ import { dialTcp, endpointOf, endsOf, listenTcp } from './tcp-socket.ts'
 export interface TcpOptions extends ListenerOptions {
   /** Resolves names in place of the system's resolver (`dns.lookup` of Node). */
   readonly lookup?: LookupFunction
+  /** Several listeners, of threads or processes, share one port: the system deals connections out (SO_REUSEPORT). */
+  readonly reusePort?: boolean
 }
 
 /** Streams over TCP: /ip4|ip6/…/tcp/… to dial and listen, /dns|dns4|dns6/…/tcp/… to dial. */
 export function tcp(options: TcpOptions = {}): StreamTransport {
   const bounds = listenerBounds(options)
-  const { logger = silentLogger, lookup } = options
+  const { logger = silentLogger, lookup, reusePort = false } = options
   return {
     kind: 'stream',
     name: 'tcp',
@@ -28,7 +30,7 @@ export function tcp(options: TcpOptions = {}): StreamTransport {
     listen: async (address, onStream): Promise<Listener> => {
       const endpoint = endpointOf(address, tcpEndpoint)
       const onSocket = (socket: Socket) => onStream(tcpStream(socket))
-      return listenTcp({ address, endpoint, bounds, logger, onSocket })
+      return listenTcp({ address, endpoint, bounds, logger, reusePort, onSocket })
     },
   }
 }

@@ -9,6 +9,7 @@ import {
   memoryName,
   parseAddress,
   pipePath,
+  quicEndpoint,
   shmAddress,
   shmPath,
   splitPeer,
@@ -75,6 +76,18 @@ test('tls and websocket addresses give their endpoint, in one canonical spelling
       value: endpoint,
     })
   }
+})
+
+test('quic addresses give ip, port and family, and are no udp addresses', () => {
+  for (const [address, host, port, family] of [
+    ['/ip4/192.0.2.1/udp/4001/quic-v1', '192.0.2.1', 4001, 4],
+    [`/ip6/2001:db8::1/udp/0/quic-v1/p2p/${peer}`, '2001:db8::1', 0, 6],
+  ] as const) {
+    assert.deepEqual(quicEndpoint(address), { ok: true, value: { host, port, family } }, address)
+    assert.deepEqual(udpEndpoint(address), { ok: false, fault: 'address_unsupported' })
+  }
+  const plain = quicEndpoint('/ip4/192.0.2.1/udp/1')
+  assert.deepEqual(plain, { ok: false, fault: 'address_unsupported' })
 })
 
 test('udp addresses give ip, port and family, and are no tcp addresses', () => {
@@ -159,7 +172,9 @@ test('each fault of an address has its name', () => {
     [`/memory/${'a'.repeat(129)}`, 'address_name'],
     ['/ip4/1.2.3.4/tcp/1/p2p/nobody', 'address_peer'],
     ['/ip4/1.2.3.4', 'address_unsupported'],
-    ['/ip4/1.2.3.4/udp/1/quic-v1', 'address_unsupported'],
+    ['/ip4/1.2.3.4/udp/1/quic', 'address_unsupported'],
+    ['/dns4/example.org/udp/1/quic-v1', 'address_unsupported'],
+    ['/ip4/1.2.3.4/udp/1/quic-v1/webtransport', 'address_unsupported'],
     ['/dns4/agent.example/udp/1', 'address_unsupported'],
     ['/ip4/1.2.3.4/udp/65536', 'address_port'],
     ['/ip4/1.2.3.4/tcp/1/ws/tls', 'address_unsupported'],

@@ -18,6 +18,8 @@ test('the package exports these values and no others', () => {
     'parseAddress',
     'pinOf',
     'pipePath',
+    'quic',
+    'quicEndpoint',
     'shm',
     'shmAddress',
     'shmPath',

@@ -63,6 +63,13 @@ export {
   writeMessagePartHeader,
   writeStreamHeader,
 } from './frame.ts'
+export {
+  datagramControlTypeName,
+  deliveryAckTypeName,
+  deliveryTypeName,
+  handoverTypeName,
+  internalTypes,
+} from './internal-types.ts'
 export { encodeLegacyNpro, legacyNproFormat } from './legacy-npro.ts'
 export {
   compressionThresholdBytesDefault,

@@ -12,7 +12,7 @@ export const compressionThresholdBytesDefault = 512
 export const decompressedBytesMaxDefault = 16 * mib
 
 /** How much of a payload the compressibility probe looks at: runs spread over the whole of it. */
-export const probeRuns = 16
+export const probeRuns = 8
 export const probeRunBytes = 32
 
 /** Containers within containers in one MessagePack value. */

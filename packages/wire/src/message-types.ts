@@ -4,6 +4,7 @@
 
 import type { Result } from '@myelin/base'
 import { WireError } from './errors.ts'
+import { internalTypes } from './internal-types.ts'
 import {
   messageTypeIdCustomMin,
   messageTypeIdMax,
@@ -83,6 +84,9 @@ export class MessageTypes {
     if (id !== undefined && !(Number.isInteger(id) && id >= idMin && id <= messageTypeIdMax)) {
       const mend = `use ${idMin} to ${messageTypeIdMax}, or none`
       throw new WireError('WIRE_TYPE_INVALID', `${id} cannot be the id of "${name}": ${mend}`)
+    }
+    if (internalTypes.has(name)) {
+      throw new WireError('WIRE_TYPE_INVALID', `"${name}" is the library's own; take another name`)
     }
     if (this.#byName.has(name) || (id !== undefined && this.#byId.has(id))) {
       const mend = 'unregister the other one or take another'

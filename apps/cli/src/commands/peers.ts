@@ -16,7 +16,7 @@ export const peers = defineCommand({
   run: async ({ options, environment, output, signal }) => {
     const settings = await loadAgentSettings({ options, environment })
     await using control = await openDaemonControl(settings)
-    const listed = (await control.call('peers', {}, signal)).peers
+    const { peers: listed, pool } = await control.call('peers', {}, signal)
     const found = options.ping
       ? await Promise.all(
           listed.map(async (peer) => {
@@ -29,7 +29,7 @@ export const peers = defineCommand({
           }),
         )
       : listed
-    output.result({ peers: found }, function* () {
+    output.result({ peers: found, pool }, function* () {
       if (found.length === 0) {
         yield 'no peer is connected'
         return
@@ -47,6 +47,9 @@ export const peers = defineCommand({
         ...('roundTripMs' in peer ? [roundTrip(peer.roundTripMs)] : []),
       ])
       yield* alignColumns([[...head, ...(options.ping ? ['ROUND TRIP'] : [])], ...rows])
+      const { dialled, idle, created, evicted } = pool
+      const ended = Object.values(evicted).reduce((sum, count) => sum + count, 0)
+      yield `pool: ${dialled} sessions of ours, ${idle} idle; ${created} opened, ${ended} ended or replaced`
     })
     return 0
   },

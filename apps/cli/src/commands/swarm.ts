@@ -21,7 +21,7 @@ export const swarm = defineCommand({
     transport: {
       kind: 'text',
       value: 'NAME',
-      describes: 'What carries the sessions: tcp (default), websocket, ipc or shm.',
+      describes: 'What carries the sessions: tcp (default), websocket, quic, ipc or shm.',
     },
     'kill-worker': {
       kind: 'flag',

@@ -10,6 +10,7 @@ import {
   mlKem768CiphertextBytes,
   mlKem768PublicBytes,
   noiseProtocolNameBytesMax,
+  noiseProtocolsKeptMax,
   p256PublicBytes,
   x25519Bytes,
 } from '../limits.ts'
@@ -99,8 +100,20 @@ const hashNames: Readonly<Record<string, HashName>> = {
   BLAKE2b: 'blake2b',
 }
 
+/** Those that were asked for, by name; a program speaks a handful. */
+const parsed = new Map<string, NoiseProtocol>()
+
 /** The parts behind a name; throws `CRYPTO_NOISE_NAME` for one that does not parse. */
 export function parseProtocolName(name: string): NoiseProtocol {
+  let protocol = parsed.get(name)
+  if (protocol === undefined) {
+    protocol = parseAnew(name)
+    if (parsed.size < noiseProtocolsKeptMax) parsed.set(name, protocol)
+  }
+  return protocol
+}
+
+function parseAnew(name: string): NoiseProtocol {
   const parts = name.split('_')
   const [noise, patternName = '', dhName = '', cipherName = '', hashName = ''] = parts
   if (noise !== 'Noise' || parts.length !== 5 || name.length > noiseProtocolNameBytesMax) {

@@ -1,0 +1,87 @@
+// The sending agent of a soak: numbered messages at a given rate, each until the peer has handled it. What was refused
+// or given up is kept by its number.
+
+import { createAgent, type NodeAgent } from '@myelin/node'
+import { serve } from '../hostile/child.ts'
+import { memorySample } from './memory.ts'
+
+export interface Sent {
+  /** Numbers given so far. */
+  readonly numbers: number
+  readonly acknowledged: number
+  readonly underway: number
+  /** Numbers whose message failed, with the code. */
+  readonly failed: readonly (readonly [number, string])[]
+  /** Sessions that have opened. */
+  readonly sessions: number
+}
+
+const tickMs = 10
+const sizes = [16, 64, 200, 1_000, 4_000, 30_000] as const
+/** A number and nothing else is the least. */
+const payloads = sizes.map((size) => crypto.getRandomValues(new Uint8Array(size)))
+
+let agent: NodeAgent | undefined
+let receiver = ''
+let numbers = 0
+let acknowledged = 0
+let underway = 0
+let sessions = 0
+let perTick = 0
+let due = 0
+const failed: [number, string][] = []
+
+function sendOne(): void {
+  const number = numbers
+  numbers += 1
+  underway += 1
+  const payload = (payloads[number % payloads.length] as Uint8Array).slice()
+  new DataView(payload.buffer).setFloat64(0, number)
+  agent?.send(receiver, 'data', payload, { delivery: 'at-least-once', ttlMs: 600_000 }).then(
+    () => {
+      underway -= 1
+      acknowledged += 1
+    },
+    ({ code }) => {
+      underway -= 1
+      failed.push([number, String(code)])
+    },
+  )
+}
+
+setInterval(() => {
+  due += perTick
+  for (; due >= 1; due -= 1) sendOne()
+}, tickMs)
+
+serve({
+  start: async () => {
+    agent = await createAgent({ name: 'sender' })
+    agent.watchPeers(({ kind }) => {
+      if (kind === 'connected') sessions += 1
+    })
+    return { id: agent.id }
+  },
+  aim: async ({ id, address }: { id: NodeAgent['id']; address: string }) => {
+    receiver = id
+    await agent?.trust.add({ agent: id, roles: ['member'], source: 'manual', addedMs: 0 })
+    agent?.learn({ agent: id, addresses: [address] })
+  },
+  /** As many as fit for so long, a hundred under way: messages a second. */
+  capacity: async (forMs: number) => {
+    const startMs = performance.now()
+    const before = acknowledged
+    while (performance.now() - startMs < forMs) {
+      while (underway < 100) sendOne()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return ((acknowledged - before) * 1000) / (performance.now() - startMs)
+  },
+  rate: (perSecond: number) => {
+    due = 0
+    perTick = (perSecond * tickMs) / 1000
+  },
+  sent: (): Sent => ({ numbers, acknowledged, underway, failed, sessions }),
+  memory: memorySample,
+  close: async () => await agent?.close(),
+})
