@@ -1,15 +1,16 @@
-// Does a comparison tell by its time where two byte strings differ? The method of dudect (Reparaz, Balasch and
+// Does a comparison, or the opening of a record, tell by its time where two byte strings differ? The method of dudect (Reparaz, Balasch and
 // Verbauwhede, "Dude, is my code constant time?", 2017): two classes of inputs in random order, Welch's t-test on
 // their times, after cropping the slowest measurements at several thresholds. |t| below 4.5 is no evidence of a
 // leak; a real one grows with the square root of the number of measurements.
 //
-//   npm run dudect                     the product's comparison, and a naive one that must be caught
+//   npm run dudect                     the product's comparison, the check of a tag by ChaCha20-Poly1305 (in
+//                                      WebAssembly where that is to be had), and a naive one that must be caught
 //   npm run dudect -- --samples 2000000
 //
 // Times depend on the machine and what else runs on it: this is a command to run and read, not a test.
 
 import { parseArgs } from 'node:util'
-import { equalConstantTime } from '@myelin/crypto'
+import { aeadTagBytes, chacha20Poly1305, equalConstantTime, hasWasmAead } from '@myelin/crypto'
 
 const leakFrom = 4.5
 /** Where the naive comparison must at least be, for the measurement to count. */
@@ -26,6 +27,19 @@ const naive: Compare = (a, b) => {
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false
   return true
+}
+
+/** Opens a record whose tag is wrong where the guess is. */
+function tagCheck(): Compare {
+  const [key, nonce, ad] = [new Uint8Array(32).fill(7), new Uint8Array(12), new Uint8Array(10)]
+  const sealed = chacha20Poly1305.seal(key, nonce, new Uint8Array(100), ad)
+  const tag = sealed.slice(-aeadTagBytes)
+  const at = sealed.length - aeadTagBytes
+  return (secret, guess) => {
+    for (let i = 0; i < aeadTagBytes; i += 1)
+      sealed[at + i] = (tag[i] as number) ^ (secret[i] as number) ^ (guess[i] as number)
+    return chacha20Poly1305.open(key, nonce, sealed, ad) !== undefined
+  }
 }
 
 interface Classes {
@@ -143,17 +157,21 @@ if (!Number.isSafeInteger(samples) || samples < 10_000) {
 
 let isConstant = true
 let isSeen = false
-for (const bytes of [16, 32]) {
-  for (const pair of classes) {
-    const ours = measure(equalConstantTime, pair, bytes, samples)
-    const control = measure(naive, pair, bytes, samples)
-    const verdict = ours < leakFrom ? 'constant' : 'LEAKS'
-    console.log(
-      `${bytes} bytes, ${pair.name}: |t| ${ours.toFixed(2)} (${verdict}); naive ${control.toFixed(1)}`,
-    )
-    isConstant &&= ours < leakFrom
-    isSeen ||= control > seenFrom
-  }
+
+function judge(what: string, compare: Compare, pair: Classes, bytes: number): void {
+  const ours = measure(compare, pair, bytes, samples)
+  const control = measure(naive, pair, bytes, samples)
+  const verdict = ours < leakFrom ? 'constant' : 'LEAKS'
+  console.log(
+    `${what}, ${pair.name}: |t| ${ours.toFixed(2)} (${verdict}); naive ${control.toFixed(1)}`,
+  )
+  isConstant &&= ours < leakFrom
+  isSeen ||= control > seenFrom
 }
+
+for (const bytes of [16, 32])
+  for (const pair of classes) judge(`${bytes} bytes`, equalConstantTime, pair, bytes)
+const engine = hasWasmAead() ? 'in WebAssembly' : 'of OpenSSL'
+for (const pair of classes) judge(`a tag ${engine}`, tagCheck(), pair, aeadTagBytes)
 if (!isSeen) console.error('dudect: the naive comparison was not caught either; measure more')
 process.exit(isConstant && isSeen ? 0 : 1)

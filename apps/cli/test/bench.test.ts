@@ -13,6 +13,7 @@ import {
   percentile,
   rowsOf,
 } from '../../../bench/harness.ts'
+import { bench as micro } from '../../../bench/micro.bench.ts'
 import { benchNames, linesOf, type RunnableBench } from '../src/commands/bench.ts'
 
 /** A contender that gives these numbers, one a turn, and writes its name down each time. */
@@ -151,5 +152,18 @@ test('a folder without the harness is an installed package, and that is said', (
     assert.deepEqual(benchNames(folder), ['a', 'b'])
   } finally {
     rmSync(folder, { recursive: true })
+  }
+})
+
+test('the repository has its benches, and a part of micro runs', async () => {
+  verifies('R155')
+  const folder = join(import.meta.dirname, '../../../bench')
+  assert.deepEqual(benchNames(folder), ['micro', 'scaling', 'session', 'speed'])
+  const { rows } = await micro.run({ isQuick: true, only: 'sequence check' })
+  assert.equal(rows.length, 3)
+  for (const { metric, value, unit } of rows) {
+    assert.match(metric, /^sequence check/)
+    assert.equal(unit, 'µs')
+    assert.ok(value > 0)
   }
 })

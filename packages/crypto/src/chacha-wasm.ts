@@ -13,7 +13,7 @@ import type { AeadEngine } from './openssl-aead.ts'
 import { type ChaChaPolyModule, encodeChaChaPoly } from './wasm/chacha20-poly1305.ts'
 import { at, pageBytes } from './wasm/memory-layout.ts'
 
-/** Longer messages are faster in OpenSSL (docs/decisions/0012). */
+/** Longer messages are faster in OpenSSL (docs/decisions/0013). */
 export const wasmAeadBytesMax = 4096
 export const wasmAdBytesMax = 512
 
@@ -27,7 +27,7 @@ assert(
 assert(memoryEnd <= pageBytes, 'a message and its tag must fit the one page of memory')
 
 /** The part of the WebAssembly interface that is needed: not every host has it. */
-interface WebAssemblyHost {
+export interface WebAssemblyHost {
   validate(bytes: Uint8Array): boolean
   readonly Module: new (bytes: Uint8Array) => object
   readonly Instance: new (module: object) => { readonly exports: object }

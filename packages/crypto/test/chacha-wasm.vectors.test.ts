@@ -7,13 +7,14 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { concatBytes, utf8Encode } from '@myelin/base'
 import { sharedPath, skipWithout, verifies } from '@myelin/testkit'
+import fc from 'fast-check'
 import { chachaWasmEngine } from '../src/chacha-wasm.ts'
 import { type ChaChaPolyModule, encodeChaChaPoly } from '../src/wasm/chacha20-poly1305.ts'
 import { at } from '../src/wasm/memory-layout.ts'
 import { hex } from './hex.ts'
+import { exportsOf } from './wasm-host.ts'
 
-const { exports } = new WebAssembly.Instance(new WebAssembly.Module(encodeChaChaPoly()))
-const module = exports as unknown as ChaChaPolyModule
+const module = exportsOf<ChaChaPolyModule>(encodeChaChaPoly())
 const memory = new Uint8Array(module.memory.buffer)
 memory.set(utf8Encode('expand 32-byte k'), at.state)
 
@@ -199,6 +200,40 @@ test('Poly1305 gives the tags of RFC 8439 §2.5.2 and of A.3 with its edges', ()
   }
 })
 
+/** §2.5.1 in whole numbers. */
+function tagOf(r: bigint, s: bigint, blocks: readonly bigint[]): bigint {
+  const clamped = r & 0x0ffffffc_0ffffffc_0ffffffc_0fffffffn
+  const sum = blocks.reduce(
+    (h, block) => ((h + block + 2n ** 128n) * clamped) % (2n ** 130n - 5n),
+    0n,
+  )
+  return (sum + s) % 2n ** 128n
+}
+
+function littleEndian(value: bigint): Uint8Array {
+  return hex(value.toString(16).padStart(32, '0')).reverse()
+}
+
+test('Poly1305 is what §2.5.1 says in whole numbers, at the ends of every limb too', () => {
+  verifies('R024')
+  const most = 2n ** 128n - 1n
+  const check = (r: bigint, s: bigint, blocks: readonly bigint[]) => {
+    memory.set(concatBytes(littleEndian(r), littleEndian(s)), at.keystream)
+    memory.set(concatBytes(...blocks.map(littleEndian)), at.message)
+    module.poly1305(16 * blocks.length)
+    const tag = littleEndian(tagOf(r, s, blocks))
+    assert.deepEqual(memory.slice(at.tag, at.tag + 16), tag, `r ${r}, s ${s}, ${blocks}`)
+  }
+  // With r = 1 two blocks reach from below p to p + 2.
+  for (let less = 0n; less < 12n; less += 1n) check(1n, less, [most, most - less])
+  const limb = fc.constantFrom(0n, 1n, 3n, 4n, 5n, 2n ** 31n, 2n ** 32n - 5n, 2n ** 32n - 1n)
+  const edge = fc
+    .tuple(limb, limb, limb, limb)
+    .map((limbs) => limbs.reduce((all, next) => (all << 32n) | next, 0n))
+  const any = fc.oneof(edge, fc.constant(most), fc.bigInt({ min: 0n, max: most }))
+  fc.assert(fc.property(any, any, fc.array(any, { maxLength: 20 }), check), { numRuns: 1000 })
+})
+
 test('the sealed text of RFC 8439 A.5', () => {
   verifies('R024')
   const engine = chachaWasmEngine()
@@ -255,6 +290,8 @@ test('Wycheproof: what is valid is sealed and opened, what is not is refused', {
     for (const { tcId, result, key, iv, aad, msg, ct, tag } of tests) {
       const words = [hex(key), hex(iv)] as const
       const sealed = hex(ct + tag)
+      // What is longer goes another way.
+      if (!engine.takes(sealed.length, hex(aad).length)) continue
       const opened = engine.open(...words, sealed, hex(aad))
       seen += 1
       if (result === 'invalid') {
@@ -266,5 +303,5 @@ test('Wycheproof: what is valid is sealed and opened, what is not is refused', {
       assert.deepEqual([made, opened], [sealed, hex(msg)], `case ${tcId}`)
     }
   }
-  assert.ok(seen > 250, `${seen} cases`)
+  assert.ok(seen > 200, `${seen} cases`)
 })

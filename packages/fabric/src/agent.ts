@@ -180,6 +180,23 @@ export interface Agent extends AsyncDisposable {
   ): Promise<void>
   send(to: PeerTarget, type: string, payload: unknown, options?: SendOptions): Promise<void>
 
+  /**
+   * Sends messages of one type in order, for less than as many calls of `send`: they are framed and queued together.
+   * Resolves when the session has taken all; where it rejects, those before the failure may have been taken.
+   */
+  sendMany<Name extends BuiltInName>(
+    to: PeerTarget,
+    type: Name,
+    payloads: readonly BuiltInPayloads[Name][],
+    options?: DeliveryOptions,
+  ): Promise<void>
+  sendMany(
+    to: PeerTarget,
+    type: string,
+    payloads: readonly unknown[],
+    options?: DeliveryOptions,
+  ): Promise<void>
+
   /** Sends a request and resolves to the answer. 60 s by default. */
   request<Name extends BuiltInName>(
     to: PeerTarget,

@@ -9,6 +9,7 @@ import {
   type RequestOptions,
   type SessionEnvironment,
   type SessionStream,
+  suiteCiphers,
 } from '@myelin/session'
 import type { DatagramTransport, StreamTransport } from '@myelin/transport'
 import { type MessageTypes, messageCreditBytes } from '@myelin/wire'
@@ -46,7 +47,7 @@ import * as limits from './limits.ts'
 import type { Link } from './links.ts'
 import { infoOf } from './peer-events.ts'
 import type { PoolOptions, PoolStats } from './pool.ts'
-import { answerTo, ask, post, requireAllowed } from './posting.ts'
+import { answerTo, ask, batchesOf, post, postMany, requireAllowed } from './posting.ts'
 import { Reception } from './reception.ts'
 
 export interface FabricParts {
@@ -128,7 +129,7 @@ export class Fabric implements Agent {
         types,
         transport: parts.datagramTransport,
         bytesMax: parts.datagramBytesMax,
-        suite: environment.abilities.suites[0],
+        suite: suiteCiphers[environment.abilities.suites[0] ?? 'chacha20-poly1305'][0],
       },
       this.id,
     )
@@ -277,6 +278,23 @@ export class Fabric implements Agent {
     const link = this.#connections.openLink(to)
     if (link === undefined) await this.#postLater(to, type, bytes, options)
     else if (!post(link, type, bytes, options)) await this.#room(link, options.signal)
+  }
+
+  async sendMany(
+    to: PeerTarget,
+    type: string,
+    payloads: readonly unknown[],
+    options: DeliveryOptions = {},
+  ): Promise<void> {
+    for (const batch of batchesOf(payloads.map((payload) => this.#encode(type, payload)))) {
+      options.signal?.throwIfAborted()
+      const open = this.#connections.openLink(to)
+      const full =
+        open === undefined
+          ? await this.#through(to, options, (link) => postMany(link, type, batch, options))
+          : postMany(open, type, batch, options)
+      if (full !== undefined) await this.#room(full, options.signal)
+    }
   }
 
   async request(

@@ -90,6 +90,10 @@ export const ackFailuresMax = 64
 /** Bytes of the text of a failure. */
 export const ackTextBytesMax = 1024
 
+/** Messages of one batch on their way into a session, and their bytes: less than its queue holds. */
+export const batchMessagesMax = 16_384
+export const batchBytesMax = 1024 * 1024
+
 assert(poolSessionsMin <= poolSessionsMax, 'what is kept fits the pool')
 assert(outboxBytesMax > packetPayloadBytesMax, 'an outbox holds the largest message')
 assert(deliveryMemoryMs > deliveryTtlMsMax + poolIdleMs, 'a number outlives its message')

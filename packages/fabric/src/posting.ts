@@ -4,6 +4,7 @@ import { type IncomingMessage, RequestFailure, type RequestOptions } from '@myel
 import type { MessageTypes } from '@myelin/wire'
 import type { DeliveryOptions, Received } from './agent.ts'
 import { FabricError, failureOfNumber } from './errors.ts'
+import { batchBytesMax, batchMessagesMax } from './limits.ts'
 import type { Link } from './links.ts'
 
 /** Throws `FABRIC_FORBIDDEN`. */
@@ -26,6 +27,32 @@ export function post(
 ): boolean {
   requireAllowed(link, type)
   return link.session.post(type, bytes, options)
+}
+
+/** The link where it has no room for more. */
+export function postMany(
+  link: Link,
+  type: string,
+  payloads: readonly Uint8Array[],
+  options: DeliveryOptions,
+): Link | undefined {
+  requireAllowed(link, type)
+  return link.session.postMany(type, payloads, options) ? undefined : link
+}
+
+/** Cut so that a session with an empty queue takes each whole. */
+export function* batchesOf(payloads: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
+  let start = 0
+  let bytes = 0
+  for (const [i, { length }] of payloads.entries()) {
+    if (i > start && (bytes + length > batchBytesMax || i - start >= batchMessagesMax)) {
+      yield payloads.slice(start, i)
+      start = i
+      bytes = 0
+    }
+    bytes += length
+  }
+  if (start < payloads.length) yield payloads.slice(start)
 }
 
 /** A request on its way. */

@@ -2,10 +2,15 @@
 // agent shows of itself.
 
 import type { Clock, Logger, Random } from '@myelin/base'
-import { fasterAead } from '@myelin/crypto'
+import { fasterAead, hasWasmAead } from '@myelin/crypto'
 import type { SecurityLog } from '@myelin/guard'
 import { type AgentKeys, createPeerRecord, type PeerRecord } from '@myelin/identity'
-import { Resumptions, type SessionEnvironment, sessionEnvironment } from '@myelin/session'
+import {
+  Resumptions,
+  type SessionEnvironment,
+  type SuiteName,
+  sessionEnvironment,
+} from '@myelin/session'
 import { splitPeer } from '@myelin/transport'
 import { admission } from './admission.ts'
 import type { Configuration } from './config-settings.ts'
@@ -64,14 +69,20 @@ function resumptionsOf({ trust }: Home, clock: Clock): Resumptions {
   return resumptions
 }
 
-/** The faster cipher of this machine first, unless the list is to be taken as it stands (R025). */
+/**
+ * The suites that this machine does faster first, unless the list is to be taken as it stands (R025): where AES is the
+ * faster one for long records, ChaCha20-Poly1305 still is for short ones.
+ */
 function suitesOf(
   { ciphers, cipherOrder }: Configuration['session'],
   clock: Clock,
 ): Configuration['session']['ciphers'] {
   if (cipherOrder === 'listed' || ciphers.length < 2) return ciphers
   const faster = fasterAead({ clock })
-  return [faster, ...ciphers.filter((cipher) => cipher !== faster)]
+  const preferred: readonly SuiteName[] =
+    faster === 'aes-256-gcm' && hasWasmAead() ? ['chacha20-poly1305+aes-256-gcm', faster] : [faster]
+  const first = preferred.filter((cipher) => ciphers.includes(cipher))
+  return [...first, ...ciphers.filter((cipher) => !first.includes(cipher))]
 }
 
 interface RecordParts {

@@ -139,8 +139,8 @@ export const settings = group('The configuration of one agent.', {
       unit: 'bytes',
     }),
     ciphers: selection('Ciphers offered and accepted, the preferred one first.', {
-      default: ['aes-256-gcm', 'chacha20-poly1305'],
-      choices: ['aes-256-gcm', 'chacha20-poly1305'],
+      default: ['chacha20-poly1305+aes-256-gcm', 'aes-256-gcm', 'chacha20-poly1305'],
+      choices: ['chacha20-poly1305+aes-256-gcm', 'aes-256-gcm', 'chacha20-poly1305'],
     }),
     cipherOrder: choice('Prefer the cipher that this machine does faster, or the first listed.', {
       choices: ['measured', 'listed'],

@@ -365,3 +365,35 @@ test('the cipher is the one this machine does faster, unless the list is to be t
     assert.equal(fasterAead({ clock, rounds: 3 }), expected)
   }
 })
+
+test('a batch arrives in order, however many it holds, and to a peer without a session too', async () => {
+  verifies('R085')
+  const { alice, bob } = await couple({ rates: { messagesPerSecond: 1e6, burst: 1e6 } })
+  await bob.disconnect(alice.id)
+  const numbers: number[] = []
+  let total = 0
+  const all = Promise.withResolvers<void>()
+  alice.handle('data', ({ payload }) => {
+    const { buffer, byteOffset, length } = payload as Uint8Array
+    numbers.push(new DataView(buffer, byteOffset).getUint32(0))
+    total += length
+    if (numbers.length === 40_020) all.resolve()
+  })
+  const payloads = Array.from({ length: 40_020 }, (_, i) => {
+    const payload = new Uint8Array(i % 2_000 === 1_999 ? 400_000 : 20)
+    new DataView(payload.buffer).setUint32(0, i)
+    return payload
+  })
+  await bob.sendMany(alice.id, 'data', payloads)
+  await all.promise
+  assert.deepEqual(
+    numbers,
+    payloads.map((_, i) => i),
+  )
+  assert.equal(total, 40_000 * 20 + 20 * 400_000)
+  await bob.sendMany(alice.id, 'data', [])
+  await assert.rejects(bob.sendMany(alice.id, 'nothing-known', [1]), {
+    code: 'FABRIC_TYPE_UNKNOWN',
+  })
+  for (const agent of [alice, bob]) await agent.close()
+})

@@ -14,5 +14,5 @@ test('an agent joins by token, asks and is answered', async () => {
   assert.equal(issuer, alice.id)
   const answer = await bob.request(alice.id, 'echo', bytes('hello'))
   assert.deepEqual(answer.payload, bytes('hello'))
-  assert.equal(bob.peers()[0]?.security, 'XKhfs aes-256-gcm zstd')
+  assert.equal(bob.peers()[0]?.security, 'XKhfs chacha20-poly1305+aes-256-gcm zstd')
 })

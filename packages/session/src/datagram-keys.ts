@@ -10,7 +10,7 @@
 import { concatBytes, utf8Encode } from '@myelin/base'
 import { type Aead, aead, forgetAeadKeys, hkdfExpand, wipe } from '@myelin/crypto'
 import { SessionError } from './errors.ts'
-import { type SuiteName, suiteNumbers } from './negotiation.ts'
+import { type PlainSuite, suiteNumbers } from './negotiation.ts'
 import { ivBytes, nextSecret, recordIv, recordKey } from './traffic-secrets.ts'
 
 export const datagramSecretBytes = 32
@@ -24,7 +24,7 @@ export class DatagramKeys {
   readonly #nonce = new Uint8Array(ivBytes)
 
   /** `sender` is undefined where the secret has one sender only. */
-  constructor(suite: SuiteName, secret: Uint8Array, sender: number | undefined) {
+  constructor(suite: PlainSuite, secret: Uint8Array, sender: number | undefined) {
     const from = sender === undefined ? [] : [...u32(sender)]
     const info = concatBytes(datagramLabel, Uint8Array.of(suiteNumbers[suite], ...from))
     const base = hkdfExpand('sha256', secret, info, datagramSecretBytes)

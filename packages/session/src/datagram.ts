@@ -27,7 +27,7 @@ import {
   datagramSendersMax,
   datagramsPerKeyMax,
 } from './limits.ts'
-import type { SuiteName } from './negotiation.ts'
+import type { PlainSuite } from './negotiation.ts'
 import { tagBytes } from './record-cipher.ts'
 import { ReplayWindow } from './replay-window.ts'
 
@@ -71,7 +71,7 @@ export interface DatagramSealerOptions {
 export class DatagramSealer implements Disposable {
   /** What a sealed datagram has beside its plaintext. */
   readonly datagramOverheadBytes: number
-  readonly #suite: SuiteName
+  readonly #suite: PlainSuite
   readonly #sender: number | undefined
   readonly #header: Uint8Array
   readonly #datagramsPerKey: number
@@ -83,7 +83,7 @@ export class DatagramSealer implements Disposable {
   #isClosed = false
 
   /** Takes ownership of `secret`. */
-  constructor(suite: SuiteName, secret: Uint8Array, options: DatagramSealerOptions = {}) {
+  constructor(suite: PlainSuite, secret: Uint8Array, options: DatagramSealerOptions = {}) {
     const { sender, datagramsPerKey = datagramsPerKeyMax } = options
     this.#datagramsPerKey = checkOption('datagramsPerKey', datagramsPerKey, datagramsPerKeyMax)
     this.#suite = suite
@@ -179,7 +179,7 @@ interface Epoch {
  * epoch leads there.
  */
 export class DatagramOpener implements Disposable {
-  readonly #suite: SuiteName
+  readonly #suite: PlainSuite
   readonly #isGroup: boolean
   readonly #headerBytes: number
   readonly #senders: ReadonlySet<number> | undefined
@@ -191,7 +191,7 @@ export class DatagramOpener implements Disposable {
   #isClosed = false
 
   /** Takes ownership of `secret`. */
-  constructor(suite: SuiteName, secret: Uint8Array, options: DatagramOpenerOptions = {}) {
+  constructor(suite: PlainSuite, secret: Uint8Array, options: DatagramOpenerOptions = {}) {
     const { isGroup = false, senders, sendersMax = datagramSendersDefault } = options
     this.#suite = suite
     this.#isGroup = isGroup

@@ -86,8 +86,10 @@ export {
   defaultAbilities,
   type HandshakePattern,
   handshakePatterns,
+  type PlainSuite,
   protocolVersions,
   type SuiteName,
+  suiteCiphers,
 } from './negotiation.ts'
 export { NonceCache } from './nonce-cache.ts'
 export { type Priority, priorities } from './outbox.ts'

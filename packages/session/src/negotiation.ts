@@ -14,11 +14,22 @@ export const protocolVersions: Readonly<Record<number, { readonly features: read
 export const versionMin = 1
 export const versionMax = 1
 
-export type SuiteName = Extract<AeadName, 'chacha20-poly1305' | 'aes-256-gcm'>
+/** One cipher for all. */
+export type PlainSuite = Extract<AeadName, 'chacha20-poly1305' | 'aes-256-gcm'>
+/** Or each record by the one that is faster for its length: ChaCha20-Poly1305 for short ones, AES for long ones. */
+export type SuiteName = PlainSuite | 'chacha20-poly1305+aes-256-gcm'
 
 export const suiteNumbers: Readonly<Record<SuiteName, number>> = {
   'chacha20-poly1305': 1,
   'aes-256-gcm': 2,
+  'chacha20-poly1305+aes-256-gcm': 3,
+}
+
+/** The ciphers of a suite, for short records and for long ones. */
+export const suiteCiphers: Readonly<Record<SuiteName, readonly [PlainSuite, PlainSuite]>> = {
+  'chacha20-poly1305': ['chacha20-poly1305', 'chacha20-poly1305'],
+  'aes-256-gcm': ['aes-256-gcm', 'aes-256-gcm'],
+  'chacha20-poly1305+aes-256-gcm': ['chacha20-poly1305', 'aes-256-gcm'],
 }
 
 export const compressionNumbers: Readonly<Record<CompressionName, number>> = {
@@ -70,7 +81,7 @@ export interface Abilities {
 export const defaultAbilities: Abilities = {
   versionMin,
   versionMax,
-  suites: ['aes-256-gcm', 'chacha20-poly1305'],
+  suites: ['chacha20-poly1305+aes-256-gcm', 'aes-256-gcm', 'chacha20-poly1305'],
   compressions: ['zstd', 'lz4', 'none'],
 }
 

@@ -3,6 +3,7 @@
 //   secret_0   = HKDF-Expand(noise key, "myelin traffic" ‖ version ‖ suite ‖ compression)
 //   secret_n+1 = HKDF-Expand(secret_n, "myelin key update")
 //   key, iv    = HKDF-Expand(secret_n, "myelin key" / "myelin iv")
+//   short key  = HKDF-Expand(secret_n, "myelin short key"), where short records have a cipher of their own
 //
 // so that a key that leaks opens nothing that was sealed before it, and nothing agreed can be swapped.
 
@@ -18,13 +19,14 @@ export interface TrafficSecrets {
   readonly exporter: Uint8Array
 }
 
-const secretBytes = 32
-const keyBytes = 32
+export const secretBytes = 32
+export const keyBytes = 32
 export const ivBytes = 12
 
 const trafficLabel = utf8Encode('myelin traffic')
 const updateLabel = utf8Encode('myelin key update')
 const keyLabel = utf8Encode('myelin key')
+const shortKeyLabel = utf8Encode('myelin short key')
 const ivLabel = utf8Encode('myelin iv')
 
 /** The first secrets of both directions. The split's own keys are wiped. */
@@ -56,6 +58,11 @@ export function nextSecret(secret: Uint8Array): Uint8Array {
 
 export function recordKey(secret: Uint8Array): Uint8Array {
   return hkdfExpand('sha256', secret, keyLabel, keyBytes)
+}
+
+/** The key of short records, in a suite that has two ciphers. */
+export function shortRecordKey(secret: Uint8Array): Uint8Array {
+  return hkdfExpand('sha256', secret, shortKeyLabel, keyBytes)
 }
 
 export function recordIv(secret: Uint8Array): Uint8Array {

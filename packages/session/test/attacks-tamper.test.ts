@@ -15,14 +15,14 @@ verifies('R034', 'R134')
 type Field = readonly [name: string, length: number]
 
 const tag: Field = ['tag', 16]
-/** 8 + 32 + 2 + (1 + 2) + (1 + 3) bytes with the default abilities. */
+/** 8 + 32 + 2 + (1 + 3) + (1 + 3) bytes with the default abilities. */
 const hello: readonly Field[] = [
   ['timestamp', 8],
   ['nonce', 32],
   ['lowest version', 1],
   ['highest version', 1],
   ['number of suites', 1],
-  ['suites', 2],
+  ['suites', 3],
   ['number of compressions', 1],
   ['compressions', 3],
 ]
@@ -162,8 +162,7 @@ const clearFields: Readonly<Record<string, readonly SessionErrorCode[]>> = {
   nonce: ['SESSION_HANDSHAKE_DECRYPT'],
   'lowest version': ['SESSION_HANDSHAKE_DECRYPT'],
   'highest version': ['SESSION_HANDSHAKE_MALFORMED'],
-  // Three suites and two compressions happen to fill the same bytes.
-  'number of suites': ['SESSION_HANDSHAKE_DECRYPT'],
+  'number of suites': ['SESSION_HANDSHAKE_MALFORMED'],
   suites: ['SESSION_HANDSHAKE_DECRYPT'],
   'number of compressions': ['SESSION_HANDSHAKE_MALFORMED'],
   compressions: ['SESSION_HANDSHAKE_DECRYPT'],

@@ -5,11 +5,11 @@ import { createCipheriv, createHmac, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { type DatagramFault, DatagramOpener, DatagramSealer, SessionError } from '@myelin/session'
 import { verifies } from '@myelin/testkit'
-import type { SuiteName } from '../src/negotiation.ts'
+import type { PlainSuite } from '../src/negotiation.ts'
 
 verifies('R016', 'R001')
 
-const suites: readonly SuiteName[] = ['chacha20-poly1305', 'aes-256-gcm']
+const suites: readonly PlainSuite[] = ['chacha20-poly1305', 'aes-256-gcm']
 const suite = 'aes-256-gcm'
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString()
@@ -22,7 +22,7 @@ function expand(secret: Uint8Array, info: Uint8Array | string, length: number): 
 }
 
 interface Fields {
-  readonly suite: SuiteName
+  readonly suite: PlainSuite
   readonly secret: Uint8Array
   readonly sender?: number
   readonly epoch: number

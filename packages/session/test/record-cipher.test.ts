@@ -9,7 +9,17 @@ import type { SuiteName } from '../src/negotiation.ts'
 import { RecordOpener, RecordSealer } from '../src/record-cipher.ts'
 import { flip } from './interceptor.ts'
 
-const suites: readonly SuiteName[] = ['aes-256-gcm', 'chacha20-poly1305']
+const suites: readonly SuiteName[] = [
+  'aes-256-gcm',
+  'chacha20-poly1305',
+  'chacha20-poly1305+aes-256-gcm',
+]
+
+/** Cipher and label of its key. */
+function cipherOf(suite: SuiteName, bytes: number): readonly [string, string] {
+  if (suite !== 'chacha20-poly1305+aes-256-gcm') return [suite, 'myelin key']
+  return bytes <= 2048 ? ['chacha20-poly1305', 'myelin short key'] : ['aes-256-gcm', 'myelin key']
+}
 
 /** RFC 5869 §2.3, one block. */
 function expand(secret: Uint8Array, label: string, length: number): Buffer {
@@ -34,7 +44,8 @@ function expected(
   const padded = Buffer.alloc(12)
   padded.writeBigUInt64BE(BigInt(counter), 4)
   for (let i = 0; i < 12; i += 1) nonce[i] = (nonce[i] as number) ^ (padded[i] as number)
-  const cipher = createCipheriv(suite as 'aes-256-gcm', expand(secret, 'myelin key', 32), nonce, {
+  const [name, label] = cipherOf(suite, plaintext.length)
+  const cipher = createCipheriv(name as 'aes-256-gcm', expand(secret, label, 32), nonce, {
     authTagLength: 16,
   })
   cipher.setAAD(header)
@@ -59,7 +70,7 @@ test('a record in parts has the same bytes, and the next one counts on', () => {
 for (const suite of suites) {
   test(`${suite}: nonces count on across the bytes of the counter`, () => {
     const secret = randomBytes(32)
-    const sealer = new RecordSealer(suite, secret.slice())
+    const sealer = new RecordSealer(suite, Uint8Array.from(secret))
     const opener = new RecordOpener(suite, Uint8Array.from(secret))
     const compared = new Set([0, 1, 254, 255, 256, 257, 65_534, 65_535, 65_536, 65_537])
     for (let counter = 0; counter <= 65_537; counter += 1) {
@@ -73,6 +84,19 @@ for (const suite of suites) {
         `record ${counter}`,
       )
       assert.deepEqual(Buffer.from(opened as Uint8Array), Buffer.from(plaintext))
+    }
+  })
+
+  test(`${suite}: records of all lengths under one counter`, () => {
+    const secret = randomBytes(32)
+    const sealer = new RecordSealer(suite, Uint8Array.from(secret))
+    const opener = new RecordOpener(suite, Uint8Array.from(secret))
+    for (const [counter, length] of [2_047, 2_049, 0, 65_536, 2_048, 4_096].entries()) {
+      const plaintext = randomBytes(length)
+      const packet = sealer.seal(plaintext, false)
+      assert.deepEqual(Buffer.from(packet), expected(suite, secret, counter, plaintext, 2))
+      const opened = opener.open(headerOf(packet), bodyOf(packet)) as Uint8Array
+      assert.deepEqual(Buffer.from(opened), plaintext)
     }
   })
 
@@ -141,10 +165,10 @@ for (const suite of suites) {
     const secret = randomBytes(32)
     const packet = new RecordSealer(suite, Uint8Array.from(secret)).seal(new Uint8Array(0), false)
     assert.equal(packet.length, 26)
-    const key = expand(secret, 'myelin key', 32)
+    const [name, label] = cipherOf(suite, 0)
     const decipher = createDecipheriv(
-      suite as 'aes-256-gcm',
-      key,
+      name as 'aes-256-gcm',
+      expand(secret, label, 32),
       expand(secret, 'myelin iv', 12),
       { authTagLength: 16 },
     )
@@ -153,6 +177,27 @@ for (const suite of suites) {
     assert.equal(Buffer.concat([decipher.update(new Uint8Array(0)), decipher.final()]).length, 0)
   })
 }
+
+test('sessions share memory for their keys and nothing else', () => {
+  const secrets = Array.from({ length: 200 }, () => randomBytes(32))
+  const pairs = secrets.map((secret) => ({
+    sealer: new RecordSealer('chacha20-poly1305+aes-256-gcm', Uint8Array.from(secret)),
+    opener: new RecordOpener('chacha20-poly1305+aes-256-gcm', Uint8Array.from(secret)),
+  }))
+  // Every other one ends, twice, and others take its memory.
+  for (const { sealer } of pairs.filter((_, i) => i % 2 === 0)) {
+    sealer[Symbol.dispose]()
+    sealer[Symbol.dispose]()
+  }
+  const late = Array.from({ length: 100 }, () => {
+    return new RecordSealer('aes-256-gcm', Uint8Array.from(randomBytes(32)))
+  })
+  for (const sealer of late) sealer.update()
+  for (const { sealer, opener } of pairs.filter((_, i) => i % 2 === 1)) {
+    const packet = sealer.seal(Uint8Array.of(1, 2, 3), false)
+    assert.deepEqual(opener.open(headerOf(packet), bodyOf(packet))?.slice(), Uint8Array.of(1, 2, 3))
+  }
+})
 
 test('the secret belongs to the sealer: it is wiped with it and with an update', () => {
   for (const end of [

@@ -41,14 +41,16 @@ export function sequence(...parts: readonly Code[]): Code {
 /** The bytes themselves. */
 export function flatten(code: Code): readonly number[] {
   const bytes: number[] = []
-  const visit = (part: Code) => {
-    for (const item of part) {
-      if (typeof item === 'number') bytes.push(item)
-      else visit(item)
-    }
-  }
-  visit(code)
+  append(bytes, code)
   return bytes
+}
+
+function append(bytes: number[], code: Code): void {
+  for (let i = 0; i < code.length; i += 1) {
+    const item = code[i] as number | Code
+    if (typeof item === 'number') bytes.push(item)
+    else append(bytes, item)
+  }
 }
 
 export function repeat(times: number, part: (index: number) => Code): Code {
@@ -99,7 +101,6 @@ export const i32 = {
   add: binary([0x6a]),
   sub: binary([0x6b]),
   and: binary([0x71]),
-  eq: binary([0x46]),
   ltU: binary([0x49]),
   gtU: binary([0x4b]),
   leU: binary([0x4d]),

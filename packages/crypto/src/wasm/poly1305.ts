@@ -4,7 +4,8 @@
 //
 // Bounds. After a block h1…h3 < 2^32, h4 < 4 and h0 < 2^32 + 5 · 2^30 < 2^33.2, its carry being left where it is. With a
 // block added, each limb is below 2^33.7 and h4 is at most 4. A limb of the product is at most four such products with
-// factors below 2^28.4 (one by h0, three below 2^33), a fifth below 2^31 and a carry: less than 2^63.8, so that nothing is lost in 64 bits.
+// factors below 2^28.4 (one with h0, three with limbs below 2^33), a fifth below 2^31 and a carry: less than 2^63.8, so
+// that nothing is lost in 64 bits. What is carried out of h4 is below 2^30 and comes back to h0 five times.
 //
 // No branch and no address depends on r, s, h or the bytes of the message.
 

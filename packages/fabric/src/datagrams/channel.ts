@@ -8,7 +8,7 @@
 import { type Clock, describeError, type Logger, type Random, type Timer } from '@myelin/base'
 import type { Gate, TokenBucket } from '@myelin/guard'
 import type { AgentId } from '@myelin/identity'
-import { DatagramOpener, DatagramSealer, type SuiteName } from '@myelin/session'
+import { DatagramOpener, DatagramSealer, type PlainSuite } from '@myelin/session'
 import type { MessageType } from '@myelin/wire'
 import { FabricError } from '../errors.ts'
 import { Arrivals } from './arrivals.ts'
@@ -36,7 +36,7 @@ export interface ChannelParts {
   readonly gate: Gate
   readonly peer: AgentId
   readonly codec: MessageType
-  readonly suite: SuiteName
+  readonly suite: PlainSuite
   /** Belong to the channel from now on. */
   readonly sendSecret: Uint8Array
   readonly receiveSecret: Uint8Array

@@ -3,7 +3,7 @@
 // answered. The decoder takes untrusted bytes, returns faults and never throws; byte fields are views.
 
 import { ByteReader, ByteWriter, err, ok, type Result, utf8Decode, utf8Encode } from '@myelin/base'
-import type { SuiteName } from '@myelin/session'
+import type { PlainSuite } from '@myelin/session'
 import { isMessageTypeName } from '@myelin/wire'
 import {
   addressBytesMax,
@@ -44,7 +44,7 @@ export type DatagramControl =
       readonly generation: number
       /** Undefined for a member that only listens. */
       readonly sender: number | undefined
-      readonly suite: SuiteName
+      readonly suite: PlainSuite
       readonly secret: Uint8Array
       readonly bytesMax: number
       readonly type: string
@@ -70,7 +70,7 @@ export type DatagramControlFault =
   | 'control_number_invalid'
 
 const numbers = { open: 1, accept: 2, close: 3, join: 4, welcome: 5, rekey: 6, leave: 7 } as const
-const suites: readonly SuiteName[] = ['chacha20-poly1305', 'aes-256-gcm']
+const suites: readonly PlainSuite[] = ['chacha20-poly1305', 'aes-256-gcm']
 
 export function encodeControl(control: DatagramControl): Uint8Array {
   // Large enough at once: a writer that grows leaves copies of what may be a secret.

@@ -4,7 +4,7 @@
 import { describeError, withDeadline } from '@myelin/base'
 import { TokenBucket } from '@myelin/guard'
 import type { AgentId } from '@myelin/identity'
-import { type IncomingMessage, RequestFailure, type Session } from '@myelin/session'
+import { type IncomingMessage, RequestFailure, type Session, suiteCiphers } from '@myelin/session'
 import type { DatagramSocket } from '@myelin/transport'
 import { datagramControlTypeName, type MessageType } from '@myelin/wire'
 import { FabricError, type FailureCode, failureNumbers, failureOfNumber } from '../errors.ts'
@@ -324,7 +324,8 @@ export class Datagrams {
       remoteId,
       sharedRate: this.#sharedRate,
       peer: agent,
-      suite: session.agreement.suite,
+      // A datagram is short: the cipher for such.
+      suite: suiteCiphers[session.agreement.suite][0],
       sendSecret: isOpener ? fromOpener : fromAccepter,
       receiveSecret: isOpener ? fromAccepter : fromOpener,
       bytesMax: Math.min(ours.bytesMax, theirs.bytesMax),

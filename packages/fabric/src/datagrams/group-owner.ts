@@ -4,7 +4,7 @@
 import type { Clock, Random, Timer } from '@myelin/base'
 import { wipe } from '@myelin/crypto'
 import type { AgentId } from '@myelin/identity'
-import type { SuiteName } from '@myelin/session'
+import type { PlainSuite } from '@myelin/session'
 import { encodeControl, groupSecretBytes, senderMax } from './control-codec.ts'
 import type { Group } from './group.ts'
 import { generationGraceMs, membersMax, rekeyWaitMs } from './limits.ts'
@@ -21,7 +21,7 @@ export interface GroupOwnerParts {
   readonly random: Random
   readonly group: Group
   readonly id: Uint8Array
-  readonly suite: SuiteName
+  readonly suite: PlainSuite
   readonly bytesMax: number
   readonly options: GroupOptions
   /** Sends a control message in a session; what cannot be sent ends with the session. */

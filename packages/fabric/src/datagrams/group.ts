@@ -8,8 +8,8 @@ import type { AgentId } from '@myelin/identity'
 import {
   DatagramOpener,
   DatagramSealer,
+  type PlainSuite,
   readDatagramMessages,
-  type SuiteName,
 } from '@myelin/session'
 import type { DatagramSocket } from '@myelin/transport'
 import type { MessageType } from '@myelin/wire'
@@ -33,7 +33,7 @@ export interface GroupParts {
   readonly owner: AgentId
   readonly isOwner: boolean
   readonly id: Uint8Array
-  readonly suite: SuiteName
+  readonly suite: PlainSuite
   readonly sender: number | undefined
   readonly codec: MessageType
   /** What the group's messages are charged to; undefined for the owner. */

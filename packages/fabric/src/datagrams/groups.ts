@@ -3,7 +3,7 @@
 import { describeError } from '@myelin/base'
 import { wipe } from '@myelin/crypto'
 import type { AgentId } from '@myelin/identity'
-import type { IncomingMessage, SuiteName } from '@myelin/session'
+import type { IncomingMessage, PlainSuite } from '@myelin/session'
 import {
   datagramControlTypeName,
   isMessageTypeName,
@@ -32,7 +32,7 @@ interface Membership {
 }
 
 /** The one that every machine does well. */
-const suiteDefault: SuiteName = 'chacha20-poly1305'
+const suiteDefault: PlainSuite = 'chacha20-poly1305'
 
 export class Groups {
   readonly #parts: DatagramsParts

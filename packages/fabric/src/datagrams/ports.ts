@@ -3,7 +3,7 @@
 import type { Clock, Logger, Random } from '@myelin/base'
 import type { Gate, SecurityLog } from '@myelin/guard'
 import type { AgentId } from '@myelin/identity'
-import type { Session, SuiteName } from '@myelin/session'
+import type { PlainSuite, Session } from '@myelin/session'
 import type { DatagramTransport } from '@myelin/transport'
 import type { MessageTypes } from '@myelin/wire'
 
@@ -26,7 +26,7 @@ export interface DatagramsParts {
   /** Largest datagram that is sent and accepted. */
   readonly bytesMax?: number | undefined
   /** Of our own groups; the faster one on this machine. */
-  readonly suite?: SuiteName | undefined
+  readonly suite?: PlainSuite | undefined
 }
 
 export interface ReceivedDatagram<Payload = unknown> {
