@@ -24,6 +24,8 @@ export interface Amounts {
   readonly roundTrips: number
   readonly handshakes: number
   readonly idle: number
+  /** Megabytes under whose transfer others are waiting. */
+  readonly transfer: number
 }
 
 export const full: Amounts = {
@@ -32,7 +34,8 @@ export const full: Amounts = {
   bulk: 400,
   roundTrips: 4_000,
   handshakes: 150,
-  idle: 500,
+  idle: 1_000,
+  transfer: 1_000,
 }
 export const quick: Amounts = {
   small: 50_000,
@@ -41,6 +44,7 @@ export const quick: Amounts = {
   roundTrips: 300,
   handshakes: 20,
   idle: 50,
+  transfer: 40,
 }
 
 /** What a contest is called, and what is asked of it. */
@@ -50,6 +54,7 @@ export interface Task {
 }
 
 const bulkBytes = 1024 * 1024
+const spreadBytes = 64
 /** Every so many messages one is summed up whole; prime, so that all payloads of the ring come to it. */
 const sumEvery = 61
 /** Connections that are there before memory is counted: code and tables that the first ones bring. */
@@ -149,7 +154,55 @@ export function stream(parties: readonly Party[], chunks: number, { title, goals
   }
 }
 
-async function pour(link: Link, payloads: readonly Uint8Array[], count: number): Promise<void> {
+export interface SpreadTask extends Task {
+  readonly isStream?: boolean
+  /** 64 by default. */
+  readonly payloadBytes?: number
+}
+
+/**
+ * The messages of `flood`, spread over so many connections; or so many bytes in writes, where the parties' links carry
+ * streams. The connections are opened at the first turn and stay.
+ */
+export function spread(
+  parties: readonly Party[],
+  links: number,
+  messages: number,
+  { title, goals, isStream = false, payloadBytes = spreadBytes }: SpreadTask,
+): Contest {
+  const payloads = payloadsOf(payloadBytes)
+  const opened = new Map<Party, Link[]>()
+  const each = Math.ceil(messages / links)
+  const count = each * links
+  const sample = async (party: Party) => {
+    const { far, kind } = party
+    const all = opened.get(party) ?? [party.link]
+    opened.set(party, all)
+    while (all.length < links) all.push(await kind.dial(far.address))
+    // In which order they come together is open: of messages, the first is summed up.
+    const sumEvery = Number.MAX_SAFE_INTEGER
+    const bytes = count * payloadBytes
+    await far.begin(isStream ? { do: 'bytes', bytes } : { do: 'count', messages: count, sumEvery })
+    const arrived = far.report()
+    const startMs = performance.now()
+    await Promise.all(all.map((link) => pour(link, payloads, each)))
+    const { received } = await arrived
+    const seconds = (performance.now() - startMs) / 1000
+    if (received?.bytes !== bytes) throw new Error(`${received?.bytes} bytes arrived of ${bytes}`)
+    return [count / seconds]
+  }
+  return {
+    title,
+    metrics: [{ metric: title, unit: 'messages/s', goals }],
+    contenders: withSample(parties, sample),
+  }
+}
+
+export async function pour(
+  link: Pick<Link, 'send' | 'drained'>,
+  payloads: readonly Uint8Array[],
+  count: number,
+): Promise<void> {
   for (let i = 0; i < count; i += 1) {
     if (!link.send(payloads[i % payloads.length] as Uint8Array)) await link.drained()
   }
@@ -172,11 +225,13 @@ export interface RoundTripTask extends Task {
 
 export function roundTrips(
   parties: readonly Party[],
-  count: number,
+  trips: number | ((party: Party) => number),
   { title, goals, goalsP99 }: RoundTripTask,
 ): Contest {
   const [payload] = payloadsOf(1024) as [Uint8Array]
-  const sample = async ({ far, link }: Party) => {
+  const sample = async (party: Party) => {
+    const { far, link } = party
+    const count = typeof trips === 'number' ? trips : trips(party)
     await far.begin({ do: 'echo' })
     const times = await new Promise<number[]>((resolve, reject) => {
       const us: number[] = []
@@ -244,6 +299,7 @@ export function idle(
     const links: Link[] = []
     const open = async (more: number) => {
       for (let i = 0; i < more; i += 1) links.push(await kind.dial(far.address))
+      await far.accepted(links.length)
       return await far.memory()
     }
     const before = await open(idleBefore)

@@ -5,6 +5,7 @@
 import { shm } from '@myelin/transport'
 import {
   type Amounts,
+  bulk,
   closeParties,
   flood,
   full,
@@ -14,6 +15,7 @@ import {
   type Party,
   quick,
   roundTrips,
+  spread,
   stream,
 } from './contests.ts'
 import { type BenchOptions, type Contest, defineBench, type Goal } from './harness.ts'
@@ -21,9 +23,20 @@ import { isCertified, type KindName, makeCertificate } from './peers/kinds.ts'
 import { payloadsOf } from './peers/payloads.ts'
 import type { Certificate } from './peers/sockets.ts'
 import { rivalNames, rivalTitle, whyMissing } from './rivals/rivals.ts'
+import { openThreads } from './threads.ts'
+import { urgent } from './urgent.ts'
 
 /** Of rivals that are slower by far: turns as long as ours would take a minute. */
-const slowness: Partial<Record<KindName, number>> = { libp2p: 10, zeromq: 4, grpc: 4, ws: 2 }
+const slowness: Partial<Record<KindName, number>> = {
+  libp2p: 10,
+  zeromq: 4,
+  grpc: 4,
+  ws: 2,
+  slim: 100,
+}
+/** Sessions over QUIC, each a connection of its own. */
+const quicSessions = 100
+const quicBulk: readonly Goal[] = [{ atLeast: 60 }]
 const nearSocket: readonly Goal[] = [{ peer: 'node:net', atMost: 1.3 }]
 
 type PartyOf = (name: KindName) => Party | undefined
@@ -43,16 +56,21 @@ export const bench = defineBench({
       throw failed.reason
     }
     const partyOf = (name: KindName) => parties.find(({ kindName }) => kindName === name)
+    const amounts = options.isQuick ? quick : full
+    const threads = await openThreads(amounts.kilobyte)
     return {
-      contests: contestsOf(partyOf, options.isQuick ? quick : full, certificate),
-      [Symbol.asyncDispose]: () => closeParties(parties),
+      contests: [...contestsOf(partyOf, amounts, certificate), threads.contest],
+      [Symbol.asyncDispose]: async () => {
+        await closeParties(parties)
+        await threads[Symbol.asyncDispose]()
+      },
     }
   },
 })
 
 /** Who can take part here; of the others it is said why not. */
 function present(certificate: Certificate | undefined, { note }: BenchOptions): KindName[] {
-  const names: KindName[] = ['XKhfs', 'XKhfs-stream', 'net']
+  const names: KindName[] = ['XKhfs', 'XKhfs-stream', 'XKhfs-resumed', 'net']
   if (certificate === undefined) {
     note?.('no openssl here to make a certificate: node:tls is left out')
   } else {
@@ -68,12 +86,27 @@ function present(certificate: Certificate | undefined, { note }: BenchOptions): 
   } else {
     note?.('no shared memory in this process: the round trip over it is left out')
   }
+  if (hasQuic()) {
+    names.push('XKhfs-quic', 'XKhfs-quic-stream')
+  } else {
+    note?.('no @chainsafe/libp2p-quic here: sessions over QUIC are left out')
+  }
   for (const rival of rivalNames) {
     const reason = whyMissing(rival, certificate)
     if (reason === undefined) names.push(rival)
     else note?.(`${rivalTitle(rival)} is left out: ${reason}`)
   }
   return names.filter((name) => !isCertified(name) || certificate !== undefined)
+}
+
+/** The package that the transport loads when it is used. */
+function hasQuic(): boolean {
+  try {
+    import.meta.resolve('@chainsafe/libp2p-quic')
+    return true
+  } catch {
+    return false
+  }
 }
 
 function contestsOf(
@@ -84,6 +117,9 @@ function contestsOf(
   const those = (...names: readonly KindName[]) =>
     names.map(partyOf).filter((party) => party !== undefined)
   const kilobytes = ({ kindName }: Party) => Math.ceil(amounts.kilobyte / (slowness[kindName] ?? 1))
+  // A round trip of SLIM takes as long as the delayed acknowledgements of two hops.
+  const trips = ({ kindName }: Party) =>
+    kindName === 'slim' ? Math.ceil(amounts.roundTrips / 100) : amounts.roundTrips
   return [
     flood(those('XKhfs', 'net'), payloadsOf(64), amounts.small, {
       title: '64 B messages, one way',
@@ -101,7 +137,7 @@ function contestsOf(
       title: 'bulk stream',
       goals: [{ peer: 'node:tls', atLeast: 0.9 }],
     }),
-    roundTrips(those('XKhfs', 'net', ...rivalNames), amounts.roundTrips, {
+    roundTrips(those('XKhfs', 'net', ...rivalNames), trips, {
       title: '1 KiB round trip over TCP',
       goals: nearSocket,
       goalsP99: [],
@@ -120,10 +156,50 @@ function contestsOf(
       title: 'full handshakes over TCP',
       goals: [{ peer: 'node:tls', atLeast: 1 }],
     }),
+    handshakes(those('XKhfs-resumed', 'XKhfs', 'tls'), amounts.handshakes, {
+      title: 'resumed handshakes over TCP',
+      goals: [{ peer: 'myelin', atLeast: 1 }],
+    }),
     idle(those('XKhfs', 'tls'), amounts.idle, certificate, {
       title: 'memory per idle session',
       goals: [],
       goalsHeap: [{ atMost: 12 }],
     }),
+    ...urgentContests(those, amounts),
+    ...quicContests(those, amounts),
   ].filter(({ contenders }) => contenders.length > 0)
+}
+
+type PartiesOf = (...names: readonly KindName[]) => readonly Party[]
+
+function urgentContests(those: PartiesOf, { transfer: payloads }: Amounts): Contest[] {
+  const during = (what: string) => `critical request during a transfer of ${what}`
+  return [
+    ...urgent(those('XKhfs'), { title: during('normal messages'), priority: 'normal', payloads }),
+    ...urgent(those('XKhfs'), { title: during('low messages'), priority: 'low', payloads }),
+    ...urgent(those('XKhfs-stream'), { title: during('a stream'), payloads }),
+  ]
+}
+
+function quicContests(those: PartiesOf, amounts: Amounts): Contest[] {
+  const goals: readonly Goal[] = [{ atLeast: 1_000_000 }]
+  return [
+    bulk(those('XKhfs-quic'), amounts.bulk, {
+      title: '1 MiB messages over QUIC',
+      goals: quicBulk,
+    }),
+    stream(those('XKhfs-quic-stream'), amounts.bulk, {
+      title: 'bulk stream over QUIC',
+      goals: quicBulk,
+    }),
+    spread(those('XKhfs-quic'), quicSessions, amounts.small, {
+      title: `64 B messages over ${quicSessions} QUIC sessions`,
+      goals,
+    }),
+    spread(those('XKhfs-quic-stream'), quicSessions, amounts.small, {
+      title: `64 B writes to ${quicSessions} streams, each in a QUIC session`,
+      goals,
+      isStream: true,
+    }),
+  ]
 }

@@ -3,16 +3,28 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { equalBytes } from '@myelin/base'
+import type { Census } from './heap-census.ts'
 import type { KindName } from './kinds.ts'
 import type { Address } from './link.ts'
 import type { Certificate } from './sockets.ts'
 
 export type FarTask =
-  | { readonly do: 'drop' | 'echo' | 'memory' }
+  /** `answer`: what is urgent is sent back at once, everything else dropped. */
+  | { readonly do: 'drop' | 'echo' | 'answer' | 'memory' | 'census' }
+  /** Reports when so many connections have been accepted since the start. */
+  | { readonly do: 'accept'; readonly connections: number }
   /** Reports when so many messages have arrived; every `sumEvery`-th is summed up. */
   | { readonly do: 'count'; readonly messages: number; readonly sumEvery: number }
   /** Of a stream without messages: reports when so many bytes have arrived. */
   | { readonly do: 'bytes'; readonly bytes: number }
+
+/** The mark of what is urgent: nothing else has it by accident. */
+export const urgentPayload: Uint8Array = new TextEncoder().encode('urgent'.padEnd(64, '!'))
+
+export function isUrgent(payload: Uint8Array): boolean {
+  return payload.length === urgentPayload.length && equalBytes(payload, urgentPayload)
+}
 
 export interface Received {
   /** Or chunks, of a stream. */
@@ -32,6 +44,7 @@ export interface FarReport {
   readonly isReady?: true
   readonly received?: Received
   readonly memory?: Memory
+  readonly census?: Census
 }
 
 export class FarProcess implements AsyncDisposable {
@@ -68,10 +81,23 @@ export class FarProcess implements AsyncDisposable {
     return reportOf(this.#child)
   }
 
+  /** Once it has accepted so many connections since its start: diallers are done earlier. */
+  accepted(connections: number): Promise<void> {
+    return this.begin({ do: 'accept', connections })
+  }
+
   async memory(): Promise<Memory> {
+    return (await this.#ask('memory')).memory as Memory
+  }
+
+  async census(): Promise<Census> {
+    return (await this.#ask('census')).census as Census
+  }
+
+  #ask(what: 'memory' | 'census'): Promise<FarReport> {
     const answer = reportOf(this.#child)
-    this.#child.send({ do: 'memory' } satisfies FarTask)
-    return (await answer).memory as Memory
+    this.#child.send({ do: what } satisfies FarTask)
+    return answer
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,8 @@
 // The other end, a process of its own: `far.ts KIND [CERTIFICATE as JSON]`. It listens, reports where, and then
 // does what the parent orders over the IPC channel. It ends with its parent.
 
-import type { FarReport, FarTask } from './far-process.ts'
+import { type FarReport, type FarTask, isUrgent } from './far-process.ts'
+import { heapCensus } from './heap-census.ts'
 import { certificateFrom, openKind } from './kinds.ts'
 import type { Link } from './link.ts'
 import { checksum, streamSum } from './payloads.ts'
@@ -13,7 +14,12 @@ const kind = await openKind(name, certificateFrom(certificate))
 let task: FarTask = { do: 'drop' }
 let received = { messages: 0, bytes: 0, sum: 0 }
 
+/** Of all connections since the start. */
+let accepted = 0
+
 const address = await kind.listen((link) => {
+  accepted += 1
+  reportAccepted()
   link.receive = (payload) => take(link, payload)
 })
 report({ address })
@@ -25,14 +31,30 @@ process.on('message', (message) => {
   received = { messages: 0, bytes: 0, sum: 0 }
   if (order.do === 'memory') {
     measureMemory()
+  } else if (order.do === 'census') {
+    void heapCensus().then((census) => report({ census }))
+  } else if (order.do === 'accept') {
+    reportAccepted()
   } else {
     report({ isReady: true })
   }
 })
 
+/** Once for each order: then it is fulfilled. */
+function reportAccepted(): void {
+  if (task.do !== 'accept' || accepted < task.connections) return
+  task = { do: 'drop' }
+  report({ isReady: true })
+}
+
 function take(link: Link, payload: Uint8Array): void {
   if (task.do === 'echo') {
     link.send(payload)
+    return
+  }
+  if (task.do === 'answer') {
+    // A copy: the message is given back when this returns, and the answer may have to wait.
+    if (isUrgent(payload)) link.sendUrgent?.(payload.slice())
     return
   }
   if (task.do === 'bytes') {

@@ -9,8 +9,11 @@ import { type Certificate, certificateName, net, tls } from './sockets.ts'
 const own = {
   XKhfs: () => myelin('XKhfs'),
   XXhfs: () => myelin('XXhfs'),
+  'XKhfs-resumed': () => myelin('XKhfs', { isResuming: true }),
   'XKhfs-ipc': () => myelin('XKhfs', { over: 'ipc' }),
   'XKhfs-shm': () => myelin('XKhfs', { over: 'shm' }),
+  'XKhfs-quic': () => myelin('XKhfs', { over: 'quic' }),
+  'XKhfs-quic-stream': () => myelin('XKhfs', { over: 'quic', isStream: true }),
   'XKhfs-stream': () => myelin('XKhfs', { isStream: true }),
   net: () => net(),
   'net-ipc': () => net({ isLocal: true }),

@@ -5,6 +5,8 @@ export interface Link {
   /** False: accepted, but wait for `drained` before the next. */
   send(payload: Uint8Array): boolean
   drained(): Promise<void>
+  /** Ahead of all that waits to be sent, where the contender knows such a thing. */
+  sendUrgent?(payload: Uint8Array): void
   /** Called with each message; set it before anything arrives. */
   receive: (payload: Uint8Array) => void
   /** Ends the connection at once, without a farewell. */

@@ -1,55 +1,64 @@
-// Our own side of the comparison: a session over TCP, a Unix socket or shared memory, opened as any agent opens
-// it, with everything at its default. `XKhfs` dials with the responder's static key, `XXhfs` without.
+// Our own side of the comparison: a session over TCP, a Unix socket, shared memory or QUIC, opened as any agent
+// opens it, with everything at its default. `XKhfs` dials with the responder's static key, `XXhfs` without.
 
 import { systemClock, systemRandom } from '@myelin/base/system'
 import { type AgentId, AgentKeys, createPeerRecord } from '@myelin/identity'
 import {
   acceptSession,
   dialSession,
+  Resumptions,
   type Session,
+  type SessionEnvironment,
   type SessionHandlers,
   type SessionStream,
   sessionEnvironment,
 } from '@myelin/session'
-import { type ByteStream, ipc, ipcAddress, shm, shmAddress, tcp } from '@myelin/transport'
+import {
+  type ByteStream,
+  ipc,
+  ipcAddress,
+  memory,
+  quic,
+  shm,
+  shmAddress,
+  tcp,
+} from '@myelin/transport'
 import { ignore, type Kind, type Link } from './link.ts'
 import { temporaryPath } from './temporary.ts'
 
 export interface MyelinVariant {
-  readonly over?: 'tcp' | 'ipc' | 'shm'
+  /** `memory` is for both ends in one process. */
+  readonly over?: 'tcp' | 'ipc' | 'shm' | 'quic' | 'memory'
   /** One stream of the session in place of messages: `receive` gets chunks. */
   readonly isStream?: boolean
+  /** Every session but the first begins with a ticket of the one before. */
+  readonly isResuming?: boolean
 }
 
-const transports = { tcp, ipc, shm }
+const transports = { tcp, ipc, shm, quic, memory }
+let doorsInMemory = 0
 /** Where to listen. */
 const doors = {
   tcp: () => '/ip4/127.0.0.1/tcp/0',
   ipc: () => ipcAddress(temporaryPath()),
   shm: () => shmAddress(temporaryPath()),
+  quic: () => '/ip4/127.0.0.1/udp/0/quic-v1',
+  memory: () => {
+    doorsInMemory += 1
+    return `/memory/bench-${doorsInMemory}`
+  },
 }
 
 export function myelin(
   pattern: 'XKhfs' | 'XXhfs',
-  { over = 'tcp', isStream = false }: MyelinVariant = {},
+  { over = 'tcp', isStream = false, isResuming = false }: MyelinVariant = {},
 ): Kind {
-  const keys = AgentKeys.generate(systemRandom)
-  const { publicKey } = keys.staticKey
-  const record = createPeerRecord(keys, {
-    sequence: 1,
-    nowMs: systemClock.wallMs(),
-    staticKey: publicKey,
-  })
-  const environment = sessionEnvironment({
-    clock: systemClock,
-    random: systemRandom,
-    keys,
-    record: () => record,
-    authorize: () => ({ isAdmitted: true, roles: [] }),
-  })
+  // Two agents: with both ends in one process, what one remembers of handshakes is not the other's.
+  const [accepting, dialling] = [environmentOf(isResuming), environmentOf(isResuming)]
+  const { agent: door, staticKey: doorKey } = accepting.keys
   const transport = transports[over]()
   return {
-    name: 'myelin',
+    name: isResuming ? 'myelin, resumed' : 'myelin',
     listen: async (onLink) => {
       const { addresses } = await transport.listen(doors[over](), (stream) => {
         const link = new SessionLink(stream)
@@ -58,15 +67,16 @@ export function myelin(
           onLink(link)
         }
         // Some dialers hang up during the handshake when a run is aborted.
-        acceptSession(stream, environment, { handlers: handlersOf(link, opened) }).catch(ignore)
+        acceptSession(stream, accepting, { handlers: handlersOf(link, opened) }).catch(ignore)
       })
       const [address = ''] = addresses
-      return { address, agent: keys.agent, staticKey: Buffer.from(publicKey).toString('hex') }
+      const staticKey = Buffer.from(doorKey.publicKey).toString('hex')
+      return { address, agent: door, staticKey }
     },
     dial: async ({ address, agent, staticKey }) => {
       const stream = await transport.dial(String(address))
       const link = new SessionLink(stream)
-      link.session = await dialSession(stream, environment, {
+      link.session = await dialSession(stream, dialling, {
         handlers: handlersOf(link, ignore),
         expected: agent as AgentId,
         ...(pattern === 'XKhfs' && { staticKey: Buffer.from(String(staticKey), 'hex') }),
@@ -76,7 +86,24 @@ export function myelin(
   }
 }
 
-class SessionLink implements Link {
+function environmentOf(isResuming: boolean): SessionEnvironment {
+  const keys = AgentKeys.generate(systemRandom)
+  const record = createPeerRecord(keys, {
+    sequence: 1,
+    nowMs: systemClock.wallMs(),
+    staticKey: keys.staticKey.publicKey,
+  })
+  return sessionEnvironment({
+    clock: systemClock,
+    random: systemRandom,
+    keys,
+    record: () => record,
+    authorize: () => ({ isAdmitted: true, roles: [] }),
+    ...(isResuming && { resumptions: new Resumptions({ clock: systemClock }) }),
+  })
+}
+
+export class SessionLink implements Link {
   receive: (payload: Uint8Array) => void = ignore
   session!: Session
   readonly #stream: ByteStream
@@ -88,6 +115,10 @@ class SessionLink implements Link {
 
   send(payload: Uint8Array): boolean {
     return this.session.post('data', payload)
+  }
+
+  sendUrgent(payload: Uint8Array): void {
+    this.session.post('data', payload, { priority: 'critical' })
   }
 
   drained(): Promise<void> {
@@ -107,14 +138,25 @@ class SessionLink implements Link {
 }
 
 /** What is sent goes into one stream; what comes, comes through the session's handlers. */
-class StreamLink implements Link {
-  receive: (payload: Uint8Array) => void = ignore
+export class StreamLink implements Link {
   readonly #link: SessionLink
   readonly #stream: SessionStream
 
   constructor(link: SessionLink) {
     this.#link = link
     this.#stream = link.session.openStream('bulk')
+  }
+
+  get receive(): (payload: Uint8Array) => void {
+    return this.#link.receive
+  }
+
+  set receive(take: (payload: Uint8Array) => void) {
+    this.#link.receive = take
+  }
+
+  sendUrgent(payload: Uint8Array): void {
+    this.#link.sendUrgent(payload)
   }
 
   send(payload: Uint8Array): boolean {
