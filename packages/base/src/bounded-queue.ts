@@ -14,7 +14,8 @@ export class BoundedQueue<Item> {
   constructor(capacity: number) {
     assert(Number.isSafeInteger(capacity) && capacity > 0, 'a queue needs a positive capacity')
     this.capacity = capacity
-    this.#ring = new Array(Math.min(capacity, initialCapacity))
+    // Made with the first item: most queues of an idle session never hold one.
+    this.#ring = []
   }
 
   get size(): number {
@@ -48,13 +49,14 @@ export class BoundedQueue<Item> {
   }
 
   clear(): void {
-    this.#ring = new Array(Math.min(this.capacity, initialCapacity))
+    this.#ring = []
     this.#head = 0
     this.#size = 0
   }
 
   #grow(): void {
-    const grown = new Array<Item | undefined>(Math.min(this.capacity, this.#ring.length * 2))
+    const length = Math.max(initialCapacity, this.#ring.length * 2)
+    const grown = new Array<Item | undefined>(Math.min(this.capacity, length))
     for (let i = 0; i < this.#size; i += 1)
       grown[i] = this.#ring[(this.#head + i) % this.#ring.length]
     this.#ring = grown

@@ -33,7 +33,8 @@ interface Partial {
 export type ReassemblyFault = 'too_large' | 'too_many' | 'unknown_message' | 'repeated_message'
 
 export class Reassembly {
-  readonly #partials = new Map<number, Partial>()
+  // Made with the first message in parts.
+  #partials: Map<number, Partial> | undefined
   readonly #messageBytesMax: number
   #bytes = 0
   #parts = 0
@@ -49,6 +50,7 @@ export class Reassembly {
   /** The first part of a message. */
   start(first: Omit<Assembled, 'costBytes'>, costBytes: number): ReassemblyFault | undefined {
     const key = keyOf(first.id, first.flags)
+    this.#partials ??= new Map()
     if (this.#partials.has(key)) return 'repeated_message'
     if (this.#partials.size >= reassembliesMax) return 'too_many'
     const { flags, typeId, id, timestamp, payload } = first
@@ -70,13 +72,13 @@ export class Reassembly {
   }
 
   clear(): void {
-    this.#partials.clear()
+    this.#partials = undefined
     this.#bytes = 0
     this.#parts = 0
   }
 
   #add(key: number, payload: Uint8Array, costBytes: number): ReassemblyFault | undefined {
-    const partial = this.#partials.get(key)
+    const partial = this.#partials?.get(key)
     if (partial === undefined) return 'unknown_message'
     if (partial.bytes + payload.length > this.#messageBytesMax) return 'too_large'
     if (this.#bytes + payload.length > reassemblyFullMessagesMax * this.#messageBytesMax)
@@ -91,8 +93,8 @@ export class Reassembly {
   }
 
   #finish(key: number): Assembled {
-    const partial = this.#partials.get(key) as Partial
-    this.#partials.delete(key)
+    const partial = this.#partials?.get(key) as Partial
+    this.#partials?.delete(key)
     this.#bytes -= partial.bytes
     this.#parts -= partial.parts.length
     // Every byte is written below, so the memory need not be cleared first.

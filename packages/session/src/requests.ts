@@ -20,7 +20,8 @@ interface Pending {
 }
 
 export class Requests {
-  readonly #pending = new Map<number, Pending>()
+  // Made with the first request.
+  #pending: Map<number, Pending> | undefined
   readonly #clock: Clock
 
   constructor(clock: Clock) {
@@ -28,11 +29,11 @@ export class Requests {
   }
 
   get pendingCount(): number {
-    return this.#pending.size
+    return this.#pending?.size ?? 0
   }
 
   get isFull(): boolean {
-    return this.#pending.size >= requestsPendingMax
+    return this.pendingCount >= requestsPendingMax
   }
 
   /** Waits for the response to the message `id`. */
@@ -49,6 +50,7 @@ export class Requests {
         )
       })
       if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true })
+      this.#pending ??= new Map()
       this.#pending.set(id, { resolve, reject, timer, signal, onAbort })
     })
   }
@@ -68,15 +70,15 @@ export class Requests {
 
   /** The session is over. */
   rejectAll(error: SessionError): void {
-    for (const id of [...this.#pending.keys()]) {
+    for (const id of [...(this.#pending?.keys() ?? [])]) {
       this.#settle(id)?.reject(refusal(error.code, { cause: error, kind: 'recoverable' }))
     }
   }
 
   #settle(id: number): Pending | undefined {
-    const pending = this.#pending.get(id)
+    const pending = this.#pending?.get(id)
     if (pending === undefined) return undefined
-    this.#pending.delete(id)
+    this.#pending?.delete(id)
     pending.timer.cancel()
     if (pending.onAbort !== undefined) pending.signal?.removeEventListener('abort', pending.onAbort)
     return pending

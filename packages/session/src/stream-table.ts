@@ -48,7 +48,7 @@ export class StreamTable implements StreamHost {
   #openLimit = 0
   #peerHighestId = -1
   /** Ids below it that the peer has not opened, where lanes may be late; the lowest first. */
-  readonly #peerGaps = new Set<number>()
+  #peerGaps: Set<number> | undefined
   #peerOpened = 0
   #peerLimit = streamsMax
   #initialStreamLimit = 0
@@ -96,7 +96,7 @@ export class StreamTable implements StreamHost {
     if (this.#isOurs(id)) return false
     return id > this.#peerHighestId
       ? (id - this.#peerHighestId) / 2 <= streamGapsMax
-      : this.#peerGaps.has(id)
+      : this.#peerGaps?.has(id) === true
   }
 
   /** Its peer has still to end or reset its direction. */
@@ -263,6 +263,8 @@ export class StreamTable implements StreamHost {
   /** The ids between are still on their way, each on its lane. */
   #passOver(id: number): void {
     const first = this.#peerHighestId < 0 ? id % 2 : this.#peerHighestId + 2
+    if (first >= id) return
+    this.#peerGaps ??= new Set()
     for (let between = first; between < id; between += 2) this.#peerGaps.add(between)
     // What is so far behind was never announced.
     for (const oldest of this.#peerGaps) {
@@ -272,7 +274,7 @@ export class StreamTable implements StreamHost {
   }
 
   #accept(id: number, typeId: number): SessionStream | SessionErrorCode {
-    const isLate = this.#peerGaps.delete(id)
+    const isLate = this.#peerGaps?.delete(id) === true
     if (this.#isOurs(id) || (id <= this.#peerHighestId && !isLate)) return 'SESSION_PROTOCOL'
     if (this.#peerOpened >= this.#peerLimit) return 'SESSION_FLOW_CONTROL'
     const type = this.#session.typeName(typeId)
@@ -302,7 +304,7 @@ export class StreamTable implements StreamHost {
   #knownOrOver(id: number): SessionErrorCode | undefined {
     const isPast = this.#isOurs(id)
       ? id < this.#nextId
-      : id <= this.#peerHighestId && !this.#peerGaps.has(id)
+      : id <= this.#peerHighestId && this.#peerGaps?.has(id) !== true
     return isPast ? undefined : 'SESSION_PROTOCOL'
   }
 

@@ -114,7 +114,8 @@ test('the control: who has the ephemerals as well reads everything', async () =>
       },
     },
   })
-  const hello = encodeHello(helloOf(alice, { nonce, timestampMs: clock.wallMs() }))
+  const offered = { nonce, timestampMs: clock.wallMs(), suites: [3, 2, 1] }
+  const hello = encodeHello(helloOf(alice, offered))
   assert.deepEqual(again.writeMessage(hello), first.payload.subarray(1))
   assert.ok(again.readMessage((middle.seen.toInitiator[0] as Packet).payload).ok)
   again.writeMessage(new Uint8Array(0))

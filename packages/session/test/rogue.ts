@@ -87,7 +87,7 @@ export function helloOf(party: Party, changes: Partial<Hello> = {}): Hello {
     nonce,
     versionMin: 1,
     versionMax: 1,
-    suites: [3, 2, 1],
+    suites: [2, 1],
     compressions: [2, 1, 0],
     ...changes,
   }

@@ -1,6 +1,6 @@
 // Sees the keys that sessions use, and finds secrets in text. For the tests that look after secrets.
 
-import type { Random } from '@myelin/base'
+import { equalBytes, type Random } from '@myelin/base'
 import { systemRandom } from '@myelin/base/system'
 import { type Aead, aes256Gcm, chacha20Poly1305 } from '@myelin/crypto'
 
@@ -16,7 +16,7 @@ export const isWiped = ({ bytes, secret }: Seen): boolean =>
 
 /** Every key that goes through the AEADs, with the array it lies in; until disposed. */
 export class KeyWatch implements Disposable {
-  readonly #keys = new Map<Uint8Array, Map<string, Seen>>()
+  readonly #keys = new Map<Uint8Array, Seen[]>()
   readonly #restore: (() => void)[] = []
 
   constructor() {
@@ -29,7 +29,7 @@ export class KeyWatch implements Disposable {
   }
 
   get keys(): Seen[] {
-    return [...this.#keys.values()].flatMap((seen) => [...seen.values()])
+    return [...this.#keys.values()].flat()
   }
 
   [Symbol.dispose](): void {
@@ -37,11 +37,11 @@ export class KeyWatch implements Disposable {
   }
 
   #see(key: Uint8Array): Uint8Array {
-    const seen = this.#keys.get(key) ?? new Map<string, Seen>()
+    // Not by a name in text: no string is to hold a secret.
+    const seen = this.#keys.get(key) ?? []
     this.#keys.set(key, seen)
-    const secret = key.slice()
-    const name = Buffer.from(secret).toString('hex')
-    if (!seen.has(name)) seen.set(name, { bytes: key, secret })
+    if (!seen.some(({ secret }) => equalBytes(secret, key)))
+      seen.push({ bytes: key, secret: key.slice() })
     return key
   }
 }
