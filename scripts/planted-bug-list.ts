@@ -160,7 +160,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       '    this.#secret = next\n',
     ),
     by: {
-      test: `${sessionTest}/secrets.test.ts`,
+      test: `${sessionTest}/wiped-keys.e2e.test.ts`,
       title: 'keys are wiped as they are replaced, and all of them when the session ends',
     },
   },

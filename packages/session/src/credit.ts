@@ -22,19 +22,29 @@ export class SendCredit {
   }
 }
 
-/** The receiver's view of what it granted. */
+/**
+ * The receiver's view of what it granted. The window bounds what is under way. Where `heldBytesMax` is given, what has
+ * arrived waits for its handlers in addition, up to that; else it counts against the window too.
+ */
 export class ReceiveCredit {
   readonly #window: AdaptiveWindow
+  readonly #heldBytesMax: number | undefined
   #granted: number
   #received = 0
   #released = 0
   #extra = 0
-  /** What was released when credit was granted last. */
-  #releasedThen = 0
+  /** How far things were when credit was granted last. */
+  #progressThen = 0
 
-  constructor(window: AdaptiveWindow) {
+  constructor(window: AdaptiveWindow, heldBytesMax?: number) {
     this.#window = window
+    this.#heldBytesMax = heldBytesMax
     this.#granted = window.bytes
+  }
+
+  /** All that ever came. */
+  get receivedBytes(): number {
+    return this.#received
   }
 
   /** Received and not yet released. */
@@ -51,7 +61,7 @@ export class ReceiveCredit {
   /** The application has taken these bytes. Returns the limit to announce, or 0 while it is not worth it. */
   release(bytes: number): number {
     this.#released += bytes
-    return this.#grant()
+    return this.grant()
   }
 
   /**
@@ -60,18 +70,25 @@ export class ReceiveCredit {
    */
   extend(bytes: number): number {
     this.#extra += bytes
-    return this.#grant()
+    return this.grant()
   }
 
-  #grant(): number {
-    // A quarter of the window at a time keeps announcements rare.
-    const base = this.#released + this.#extra
-    if (base + this.#window.bytes - this.#granted < this.#window.bytes / 4) return 0
-    if (this.#released > this.#releasedThen) {
-      this.#window.taken(this.#released - this.#releasedThen)
-      this.#releasedThen = this.#released
+  /** A new limit to announce, or 0 while it is not worth it: a quarter of the window at a time keeps them rare. */
+  grant(): number {
+    const window = this.#window
+    if (this.#limit() - this.#granted < window.bytes / 4) return 0
+    const progress = this.#heldBytesMax === undefined ? this.#released : this.#received
+    if (progress > this.#progressThen) {
+      window.taken(progress - this.#progressThen)
+      this.#progressThen = progress
     }
-    this.#granted = base + this.#window.bytes
+    this.#granted = this.#limit()
     return this.#granted
+  }
+
+  #limit(): number {
+    const released = this.#released + this.#extra
+    if (this.#heldBytesMax === undefined) return released + this.#window.bytes
+    return Math.min(this.#received + this.#window.bytes, released + this.#heldBytesMax)
   }
 }

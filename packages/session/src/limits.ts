@@ -23,14 +23,20 @@ export const ticketsMax = 1024
 export const resumptionLifetimeMs = 3_600_000
 export const resumptionLifetimeMsMax = 3_600_000
 
-/** Most bytes in flight and unread that a receiver grants for the whole session, where the path is long and fast. */
+/** Most bytes of a session that a receiver holds for its handlers, and most that may be under way. */
 export const dataWindowBytes = 4 * mib
-/** … and those it begins with. */
-export const dataWindowBytesMin = 1 * mib
-/** … and those for one stream, which may grow to the session's. */
+/** Those that may be under way at first, and again where the path needs no more. */
+export const dataWindowBytesMin = 256 * kib
+/** Those of one stream under way and unread, which may grow to the session's under way. */
 export const streamWindowBytes = 256 * kib
-/** How long the shortest round trip counts, and how often it is measured where data flows. */
-export const roundTripSpanMs = 30_000
+/** How long the shortest round trip counts, at least. */
+export const roundTripSpanMs = 300_000
+/** Bytes that may come during a round trip which is to tell of the path alone. */
+export const roundTripBytesMax = 16 * kib
+/** The other side's share of the first round trip, which ends a handshake. */
+export const handshakeWorkMs = 2
+/** When a session that is quiet measures its path for the first time. */
+export const firstPingMs = 100
 /** Streams that a peer may hold open at once. */
 export const streamsMax = 1024
 /** Lanes that one side opens at once, where the transport has them; further streams go over the main stream. */

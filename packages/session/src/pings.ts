@@ -8,6 +8,7 @@ const nonceBytes = 8
 
 interface Waiting {
   readonly sentMs: number
+  readonly receivedBytes: number
   readonly resolve: (roundTripMs: number) => void
   readonly reject: (error: SessionError) => void
 }
@@ -22,7 +23,8 @@ export class Pings {
     this.#clock = clock
   }
 
-  start(): { nonce: Uint8Array; answer: Promise<number> } {
+  /** `receivedBytes` is what had come until now. */
+  start(receivedBytes: number): { nonce: Uint8Array; answer: Promise<number> } {
     this.#waiting ??= new Map()
     const number = this.#next
     this.#next += 1
@@ -30,20 +32,21 @@ export class Pings {
     const nonce = new Uint8Array(nonceBytes)
     new DataView(nonce.buffer).setFloat64(0, number)
     const answer = new Promise<number>((resolve, reject) => {
-      this.#waiting?.set(number, { sentMs: this.#clock.monotonicMs(), resolve, reject })
+      const sentMs = this.#clock.monotonicMs()
+      this.#waiting?.set(number, { sentMs, receivedBytes, resolve, reject })
     })
     return { nonce, answer }
   }
 
-  /** The round trip in milliseconds. A pong that answers no ping is ignored. */
-  answer(nonce: Uint8Array): number | undefined {
+  /** The round trip in milliseconds, and what had come when it began. A pong that answers no ping is ignored. */
+  answer(nonce: Uint8Array): { roundTripMs: number; receivedBytes: number } | undefined {
     const number = new DataView(nonce.buffer, nonce.byteOffset, nonceBytes).getFloat64(0)
     const waiting = this.#waiting?.get(number)
     if (waiting === undefined) return undefined
     this.#waiting?.delete(number)
     const roundTripMs = this.#clock.monotonicMs() - waiting.sentMs
     waiting.resolve(roundTripMs)
-    return roundTripMs
+    return { roundTripMs, receivedBytes: waiting.receivedBytes }
   }
 
   /** It has waited while many later ones were sent, so nobody shall wait for it any longer. */

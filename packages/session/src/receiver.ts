@@ -8,7 +8,10 @@ import { type Assembled, Reassembly, type ReassemblyFault } from './reassembly.t
 import type { AdaptiveWindow } from './window.ts'
 
 export interface ReceiverOptions {
+  /** For what is under way. */
   readonly window: AdaptiveWindow
+  /** For what has arrived and was not released. */
+  readonly heldBytesMax: number
   readonly messageBytesMax: number
   /** A new limit on all data is to be told to the peer. */
   announce(limit: number): void
@@ -22,7 +25,7 @@ export class Receiver {
 
   constructor(options: ReceiverOptions) {
     this.#options = options
-    this.#credit = new ReceiveCredit(options.window)
+    this.#credit = new ReceiveCredit(options.window, options.heldBytesMax)
     this.#reassembly = new Reassembly(options.messageBytesMax)
   }
 
@@ -31,9 +34,16 @@ export class Receiver {
     return this.#credit.heldBytes
   }
 
+  /** All that ever came. */
+  get receivedBytes(): number {
+    return this.#credit.receivedBytes
+  }
+
   /** Counts bytes of streams. False: more than was granted. */
   receive(bytes: number): boolean {
-    return this.#credit.receive(bytes)
+    if (!this.#credit.receive(bytes)) return false
+    this.#announce(this.#credit.grant())
+    return true
   }
 
   release(bytes: number): void {
@@ -45,6 +55,7 @@ export class Receiver {
     if (!this.#credit.receive(costBytes)) return 'SESSION_FLOW_CONTROL'
     if (payload.length > this.#options.messageBytesMax) return 'SESSION_MESSAGE_TOO_LARGE'
     this.messagesReceived += 1
+    this.#announce(this.#credit.grant())
     return undefined
   }
 

@@ -33,10 +33,13 @@ import { type LaneSession, Lanes } from './lanes.ts'
 import {
   controlBacklogBytesMax,
   dataWindowBytesMin,
+  firstPingMs,
+  handshakeWorkMs,
   partCopiedBytesMax,
   pingsMax,
   recordBytesMax,
   retainedWindowsMax,
+  roundTripBytesMax,
   roundTripSpanMs,
   streamsMax,
   streamWindowBytes,
@@ -109,7 +112,8 @@ export class SessionCore
   #peerMessageBytesMax = 0
   #rekeysReceived = 0
   #pingsInRecord = 0
-  #isProbing = false
+  /** When our settings left, or an initiator's finish. */
+  #settingsMs: number
   /** The record being read ends the peer's key. */
   #isKeyUpdateDue = false
 
@@ -164,13 +168,15 @@ export class SessionCore
     this.#window = new AdaptiveWindow(this.#roundTrips, windowBytesMin, dataWindowBytes)
     this.#receiver = new Receiver({
       window: this.#window,
+      heldBytesMax: dataWindowBytes,
       messageBytesMax,
-      announce: (limit) => this.#grantData(limit),
+      announce: (limit) => this.control(encodeFrame.maxData(limit)),
     })
     this.#retention = new Retention(retainedWindowsMax * dataWindowBytes)
     this.#requests = new Requests(clock)
     this.#pings = new Pings(clock)
     this.#lastHeardMs = clock.monotonicMs()
+    this.#settingsMs = this.#lastHeardMs
     this.confirmed = this.#confirmation.promise
     this.confirmed.catch(() => {})
     this.#heartbeat = this.#startHeartbeat()
@@ -258,7 +264,7 @@ export class SessionCore
 
   ping(): Promise<number> {
     this.#requireOpen()
-    const { nonce, answer } = this.#pings.start()
+    const { nonce, answer } = this.#pings.start(this.#receiver.receivedBytes)
     this.control(encodeFrame.ping(nonce))
     return answer
   }
@@ -327,6 +333,7 @@ export class SessionCore
         messageBytesMax,
       }),
     )
+    this.#settingsMs = this.#environment.clock.monotonicMs()
     this.#writer.flush()
   }
 
@@ -436,14 +443,6 @@ export class SessionCore
 
   streamWindow(): AdaptiveWindow {
     return new AdaptiveWindow(this.#roundTrips, streamWindowBytes, this.#window)
-  }
-
-  /** The peer sends as much as it may: worth knowing how long the way is. */
-  #grantData(limit: number): void {
-    this.control(encodeFrame.maxData(limit))
-    if (this.#isProbing || this.#state !== 'open' || !this.#roundTrips.isStale) return
-    this.#isProbing = true
-    this.ping().catch(() => {})
   }
 
   // ── Packets and the connection ─────────────────────────────────────────────────────────────────────────
@@ -602,11 +601,24 @@ export class SessionCore
     this.#peerMessageBytesMax = settings.messageBytesMax
     this.#streams.configure(settings.streamsMax, settings.streamDataMax)
     this.#sender.credit.raise(settings.dataMax)
+    this.#measureHandshake()
     if (this.isInitiator) this.accept()
     this.#confirmation.resolve()
     this.#handlers.opened?.(this)
     this.#lanes?.start()
     this.pump()
+  }
+
+  /** The first round trip: a responder's settings are answered at once, an initiator's finish when it is accepted. */
+  #measureHandshake(): void {
+    const { clock } = this.#environment
+    const roundTripMs = clock.monotonicMs() - this.#settingsMs
+    this.#roundTrips.add(Math.max(0, roundTripMs - handshakeWorkMs))
+    const { receivedBytes } = this.#receiver
+    clock.setTimer(firstPingMs, () => {
+      const bytes = this.#receiver.receivedBytes - receivedBytes
+      if (this.isOpen && bytes <= roundTripBytesMax) this.ping().catch(() => {})
+    })
   }
 
   defineTypeReceived(typeId: number, name: string): void {
@@ -636,10 +648,10 @@ export class SessionCore
   }
 
   pongReceived(nonce: Uint8Array): void {
-    const roundTripMs = this.#pings.answer(nonce)
-    if (roundTripMs === undefined) return
-    this.#isProbing = false
-    this.#roundTrips.add(roundTripMs)
+    const answered = this.#pings.answer(nonce)
+    if (answered === undefined) return
+    const bytes = this.#receiver.receivedBytes - answered.receivedBytes
+    if (bytes <= roundTripBytesMax) this.#roundTrips.add(answered.roundTripMs)
   }
 
   closeReceived(number: number, reason: string): void {

@@ -1,7 +1,8 @@
-// How much a receiver grants at once, sized to the path (R022): a window of less than the bandwidth-delay product makes
-// the sender wait for credit, a larger one only lets more pile up here. The need is what the application took per
-// millisecond times the shortest round trip, twice, since credit is announced late by up to a quarter of a window.
-// A receiver that takes slowly thus keeps its first window, however long the path is.
+// How much may be under way, sized to the path (R022): a window of less than the bandwidth-delay product makes the sender
+// wait for credit; with a larger one the rest stands in the buffers of the system, and what is urgent behind it. The need
+// is what came per millisecond times the shortest round trip, and half as much again, since credit is announced late by
+// up to a quarter of a window. Only round trips of a quiet session count: under load they measure the very queue that
+// the window makes, and a window would justify itself.
 
 import type { Clock } from '@myelin/base'
 
@@ -30,12 +31,6 @@ export class RoundTrips {
     return this.#clock.monotonicMs()
   }
 
-  /** True where the current span has no sample yet. */
-  get isStale(): boolean {
-    this.#turn()
-    return !Number.isFinite(this.#current)
-  }
-
   add(ms: number): void {
     this.#turn()
     this.#current = Math.min(this.#current, ms)
@@ -51,12 +46,18 @@ export class RoundTrips {
   }
 }
 
+/** Least time over which a rate is taken. */
+const rateMsMin = 5
+/** Credit is announced when a quarter of the window is used, so a peer that is held up sends 3/4 of it at least. */
+const spare = 1.5
+
 export class AdaptiveWindow {
   bytes: number
   readonly #trips: RoundTrips
   readonly #bytesMin: number
   readonly #bytesMax: number | AdaptiveWindow
-  /** When the last credit was granted. */
+  /** What came since then. */
+  #bytes = 0
   #sinceMs: number
   /** The largest need since the last look. */
   #needBytes = 0
@@ -70,14 +71,16 @@ export class AdaptiveWindow {
     this.#sinceMs = trips.nowMs
   }
 
-  /** The application has taken so many bytes since the last call. Grows the window where it holds the peer up. */
+  /** So many bytes have come, or were taken, since the last call. Grows the window where it holds the peer up. */
   taken(bytes: number): void {
     const { nowMs, shortestMs: tripMs } = this.#trips
+    this.#bytes += bytes
     const elapsedMs = nowMs - this.#sinceMs
+    // Over less than a round trip, or a few turns of the event loop, a rate tells of the pieces that data comes in.
+    if (tripMs === undefined || elapsedMs < Math.max(tripMs, rateMsMin)) return
+    const needBytes = (spare * this.#bytes * tripMs) / elapsedMs
     this.#sinceMs = nowMs
-    if (tripMs === undefined) return
-    // Clocks tick: what took no time at all says as much as what took one tick.
-    const needBytes = (2 * bytes * tripMs) / Math.max(elapsedMs, clockTickMs)
+    this.#bytes = 0
     this.#needBytes = Math.max(this.#needBytes, needBytes)
     if (needBytes <= this.bytes) return
     const max = typeof this.#bytesMax === 'number' ? this.#bytesMax : this.#bytesMax.bytes
@@ -91,6 +94,3 @@ export class AdaptiveWindow {
     this.#needBytes = 0
   }
 }
-
-/** Timers of browsers and of the simulator tick no finer. */
-const clockTickMs = 0.1

@@ -188,7 +188,7 @@ test('a hundred thousand small messages wait at the sender, not in the memory of
     for (; taken < 100_000; ) {
       await turn()
       // A few at a time, late.
-      for (const message of bob.messages.slice(taken, taken + 2_000)) {
+      for (const message of bob.messages.slice(taken, taken + 500)) {
         const [a, b, c] = message.payload as Uint8Array & [number, number, number]
         assert.equal((a << 16) | (b << 8) | c, taken)
         message.release()
@@ -205,7 +205,7 @@ test('a hundred thousand small messages wait at the sender, not in the memory of
     }
   }
   await Promise.all([produce(), consume()])
-  assert.ok(heldMost > dataWindowBytesMin / 2, 'the receiver was slow indeed')
+  assert.ok(heldMost > dataWindowBytesMin, 'the receiver was slow indeed')
   assert.ok(heldMost <= dataWindowBytes, `${heldMost} bytes held`)
   assert.ok(queuedMost <= sendHighWaterBytes + 1_000, `${queuedMost} bytes queued`)
   assert.equal(far.stats.heldBytes, 0)

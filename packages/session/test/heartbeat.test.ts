@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock, verifies } from '@myelin/testkit'
-import { connect, party } from './pair.ts'
+import { connect, party, until } from './pair.ts'
 
 verifies('R140', 'R141', 'R029')
 
@@ -9,8 +9,11 @@ test('a quiet session is kept alive by pings, one an interval', async () => {
   const clock = new VirtualClock()
   const [alice, bob] = [party({ clock }), party({ clock, heartbeatIntervalMs: 1e9 })]
   const { near, far } = await connect(alice, bob)
+  // Each side measures the path: settings, a ping and the answer to the other's.
+  await clock.advance(1_000)
+  await until(() => near.stats.recordsSent === 3)
   const before = near.stats.recordsSent
-  await clock.advance(29_000)
+  await clock.advance(28_000)
   assert.equal(near.stats.recordsSent, before)
   await clock.advance(151_000)
   assert.equal(near.stats.recordsSent - before, 6)
@@ -23,7 +26,8 @@ test('a peer that answers nothing is dead after four intervals, not before', asy
   const { near } = await connect(alice, bob, {}, { isDeaf: true })
   await clock.advance(119_000)
   assert.ok(near.isOpen)
-  await clock.advance(2_000)
+  // The last that was heard was the peer's first ping, a moment after the beginning.
+  await clock.advance(32_000)
   assert.equal(alice.ended[0]?.code, 'SESSION_PEER_DEAD')
 })
 

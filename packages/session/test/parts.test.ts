@@ -85,8 +85,14 @@ test('a window that was widened for a message narrows again', () => {
 
 /** Grows at each grant, or never. */
 function windowOf(bytes: number, bytesMax: number, grows: boolean): AdaptiveWindow {
-  const trips = new RoundTrips(new VirtualClock(), 1_000)
-  if (grows) trips.add(100)
+  let nowMs = 0
+  const clock = new VirtualClock()
+  clock.monotonicMs = () => {
+    nowMs += 5
+    return nowMs
+  }
+  const trips = new RoundTrips(clock, 1_000_000)
+  if (grows) trips.add(5)
   return new AdaptiveWindow(trips, bytes, bytesMax)
 }
 

@@ -27,7 +27,7 @@ test('payloads stay whole when the memory that they arrived in is given back', a
   bob.holds = true
   const { near } = await connect(alice, bob)
   const sizes = [64, 40_000, 1024, 65_000, 300_000, 17_000]
-  const sent = Array.from({ length: 12 }, (_, i) =>
+  const sent = Array.from({ length: 36 }, (_, i) =>
     randomFillSync(new Uint8Array(sizes[i % sizes.length] as number)),
   )
   // Their copies: what is posted belongs to the session.

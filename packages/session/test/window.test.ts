@@ -5,7 +5,12 @@ import { test } from 'node:test'
 import { acceptSession, dialSession } from '@myelin/session'
 import { VirtualClock, verifies } from '@myelin/testkit'
 import type { ByteStream, ByteStreamHandlers } from '@myelin/transport'
-import { dataWindowBytes, dataWindowBytesMin, streamWindowBytes } from '../src/limits.ts'
+import {
+  dataWindowBytes,
+  dataWindowBytesMin,
+  handshakeWorkMs,
+  streamWindowBytes,
+} from '../src/limits.ts'
 import { AdaptiveWindow, RoundTrips } from '../src/window.ts'
 import { type Party, party } from './pair.ts'
 
@@ -28,11 +33,11 @@ function windowOver(roundTripMs: number | undefined, bytesMax = 8 * mib) {
   return { window, take }
 }
 
-test('a window grows to twice what is taken in a round trip, and no further', async () => {
+test('a window grows to one and a half times what comes in a round trip, and no further', async () => {
   verifies('R022')
   const { window, take } = windowOver(100)
   await take(15_000)
-  // 2 × 15,000 B/ms × 100 ms = 3,000,000 B; windows double.
+  // 1.5 × 15,000 B/ms × 100 ms = 2,250,000 B; windows double.
   assert.equal(window.bytes, 4 * mib)
   await take(1_000_000)
   assert.equal(window.bytes, 8 * mib, 'bounded')
@@ -70,12 +75,9 @@ test('the shortest round trip counts, and an old one is forgotten', async () => 
   const clock = new VirtualClock()
   const trips = new RoundTrips(clock, 1_000)
   assert.equal(trips.shortestMs, undefined)
-  assert.ok(trips.isStale)
   for (const ms of [30, 10, 50]) trips.add(ms)
   assert.equal(trips.shortestMs, 10)
-  assert.ok(!trips.isStale)
   await clock.advance(1_000)
-  assert.ok(trips.isStale)
   trips.add(40)
   assert.equal(trips.shortestMs, 10, 'of the span before')
   await clock.advance(1_000)
@@ -158,7 +160,7 @@ test('a session over a long path fills it: windows of session and stream grow, a
   await clock.advance(100)
   // The first windows: what one stream may send in a round trip.
   assert.ok(taken <= 2 * streamWindowBytes, `${taken} bytes`)
-  await clock.advance(3_000)
+  await clock.advance(4_000)
   assert.equal(receiver.stats.windowBytes, dataWindowBytes)
   taken = 0
   await clock.advance(1_000)
@@ -167,20 +169,23 @@ test('a session over a long path fills it: windows of session and stream grow, a
   isPouring = false
   await clock.advance(1_000)
   await poured
-  await clock.advance(120_000)
+  await clock.advance(180_000)
   assert.equal(receiver.stats.windowBytes, dataWindowBytesMin)
-  assert.equal(receiver.stats.roundTripMs, 100)
+  // As the handshake had it, without what the other side's work takes elsewhere.
+  assert.equal(receiver.stats.roundTripMs, 100 - handshakeWorkMs)
 })
 
-test('a slow reader keeps the first window, however long the path', async () => {
+test('a slow reader keeps the first window, however long the path, and what it holds has a bound', async () => {
   verifies('R022')
   const { clock, bob, sender, receiver } = await longSession(50)
   bob.holds = true
+  let heldMost = 0
   for (let sent = 0; sender.post('data', new Uint8Array(16_000)) && sent < 1_000; sent += 1) {}
   for (let passed = 0; passed < 100; passed += 1) {
     await clock.advance(100)
     for (const message of bob.messages.splice(0, 3)) message.release()
-    assert.ok(receiver.stats.heldBytes <= dataWindowBytesMin)
+    heldMost = Math.max(heldMost, receiver.stats.heldBytes)
   }
-  assert.equal(receiver.stats.windowBytes, dataWindowBytesMin)
+  assert.ok(heldMost > dataWindowBytesMin && heldMost <= dataWindowBytes, `${heldMost} bytes held`)
+  assert.ok(receiver.stats.windowBytes < dataWindowBytes)
 })

@@ -1,4 +1,5 @@
-// Where keys go when they are no longer needed, and where they never show.
+// Where keys go when they are no longer needed, and where they never show. In a process of its own: it watches every key
+// that any session of the process uses.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -67,7 +68,8 @@ test('a handshake leaves no key, no ephemeral and no seed behind', async () => {
     const [near, far] = [new RandomWatch(), new RandomWatch()]
     const [alice, bob] = [party({ random: near, abilities }), party({ random: far, abilities })]
     const { staticKey } = bob.keys
-    await connect(alice, bob, isStaticKnown ? { staticKey: staticKey.publicKey } : {})
+    const known = isStaticKnown ? { staticKey: staticKey.publicKey } : {}
+    const sessions = await connect(alice, bob, known)
     assert.ok(watch.keys.length >= 6)
     // The records' keys are in use; all others were the handshake's.
     assert.equal(watch.keys.filter((key) => !isWiped(key)).length, 4)
@@ -76,6 +78,7 @@ test('a handshake leaves no key, no ephemeral and no seed behind', async () => {
     assert.equal(near.drawn.filter((drawn) => !isWiped(drawn)).length, 1, 'only the nonce')
     assert.equal(far.drawn.length, 2)
     assert.equal(far.drawn.filter((drawn) => !isWiped(drawn)).length, 1, 'only the challenge')
+    await Promise.all([sessions.near.close(), sessions.far.close()])
   }
 })
 
