@@ -17,13 +17,13 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'principles',
     feature: 'End-to-end encryption of all communications',
-    status: 'planned',
+    status: 'done',
   },
   R002: {
     document: '000',
     component: 'principles',
     feature: 'Zero trust, mutual authentication',
-    status: 'planned',
+    status: 'done',
   },
   R003: {
     document: '000',
@@ -68,7 +68,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     component: 'principles',
     feature:
       'Composable stack: modular, pluggable transports TCP/UDP/QUIC/IPC, configurable ciphers',
-    status: 'planned',
+    status: 'done',
   },
   R012: {
     document: '000',
@@ -92,19 +92,19 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'transport/tcp',
     feature: 'TCP: reliable ordered, connection pooling',
-    status: 'planned',
+    status: 'done',
   },
   R016: {
     document: '000',
     component: 'transport/udp',
     feature: 'UDP: low latency, unreliable, real-time',
-    status: 'planned',
+    status: 'done',
   },
   R017: {
     document: '000',
     component: 'transport/quic',
     feature: 'QUIC: multiplexed, encrypted',
-    status: 'planned',
+    status: 'done',
   },
   R018: {
     document: '000',
@@ -116,7 +116,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'transport',
     feature: 'Pooling and reuse',
-    status: 'planned',
+    status: 'done',
   },
   R020: {
     document: '000',
@@ -134,7 +134,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'transport',
     feature: 'Adaptive buffer sizing',
-    status: 'planned',
+    status: 'done',
   },
   R023: { document: '000', component: 'transport', feature: 'Backpressure', status: 'done' },
   R024: {
@@ -280,7 +280,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'API',
     feature: 'Transport trait connect/listen; Encryption trait encrypt/decrypt',
-    status: 'planned',
+    status: 'done',
   },
   R052: {
     document: '000',
@@ -323,7 +323,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'perf throughput',
     feature: 'UDP multicast',
-    status: 'planned',
+    status: 'done',
   },
   R063: {
     document: '000',
@@ -441,7 +441,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '000',
     component: 'vertical',
     feature: 'Vectorized crypto, parallel message processing, batch encryption',
-    status: 'planned',
+    status: 'done',
   },
   R086: {
     document: '000',
@@ -456,18 +456,18 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     status: 'done',
   },
   R088: { document: '000', component: 'recovery', feature: 'Circuit breaker', status: 'done' },
-  R089: { document: '000', component: 'recovery', feature: 'Health checks', status: 'planned' },
+  R089: { document: '000', component: 'recovery', feature: 'Health checks', status: 'done' },
   R090: {
     document: '000',
     component: 'reliability',
     feature: 'At-least-once delivery',
-    status: 'planned',
+    status: 'done',
   },
   R091: {
     document: '000',
     component: 'reliability',
     feature: 'Duplicate detection',
-    status: 'planned',
+    status: 'done',
   },
   R092: {
     document: '000',
@@ -844,7 +844,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '001',
     component: 'perf',
     feature: 'Hot paths: few allocations, hardware crypto, conditional compression',
-    status: 'planned',
+    status: 'done',
   },
   R156: {
     document: '001',
@@ -898,7 +898,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     feature: 'Multi-stream connections',
     status: 'done',
   },
-  R165: { document: '001', component: 'future', feature: 'Connection pooling', status: 'planned' },
+  R165: { document: '001', component: 'future', feature: 'Connection pooling', status: 'done' },
   R166: {
     document: '001',
     component: 'future',
@@ -1166,7 +1166,7 @@ export const requirements: Readonly<Record<string, Requirement>> = {
     document: '003',
     component: 'htx',
     feature: 'Transports TCP, QUIC, WebSocket',
-    status: 'planned',
+    status: 'done',
   },
   R209: {
     document: '003',

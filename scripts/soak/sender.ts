@@ -2,6 +2,7 @@
 // or given up is kept by its number.
 
 import { createAgent, type NodeAgent } from '@myelin/node'
+import { type StreamTransport, tcp } from '@myelin/transport'
 import { serve } from '../hostile/child.ts'
 import { memorySample } from './memory.ts'
 
@@ -20,6 +21,14 @@ const tickMs = 10
 const sizes = [16, 64, 200, 1_000, 4_000, 30_000] as const
 /** A number and nothing else is the least. */
 const payloads = sizes.map((size) => crypto.getRandomValues(new Uint8Array(size)))
+
+/** Every dial goes to the wire: the receiver says in its record where it is, and that would be a way round. */
+const plain = tcp()
+let wireAddress = ''
+const throughWire: StreamTransport = {
+  ...plain,
+  dial: (_, options) => plain.dial(wireAddress, options),
+}
 
 let agent: NodeAgent | undefined
 let receiver = ''
@@ -56,7 +65,7 @@ setInterval(() => {
 
 serve({
   start: async () => {
-    agent = await createAgent({ name: 'sender' })
+    agent = await createAgent({ name: 'sender', transports: [throughWire] })
     agent.watchPeers(({ kind }) => {
       if (kind === 'connected') sessions += 1
     })
@@ -64,6 +73,7 @@ serve({
   },
   aim: async ({ id, address }: { id: NodeAgent['id']; address: string }) => {
     receiver = id
+    wireAddress = address
     await agent?.trust.add({ agent: id, roles: ['member'], source: 'manual', addedMs: 0 })
     agent?.learn({ agent: id, addresses: [address] })
   },

@@ -1,4 +1,4 @@
-// Over every byte-stream transport with real sockets: who does not prove who it is, or is not trusted, gets no
+// Over every byte-stream transport: who does not prove who it is, or is not trusted, gets no
 // session (R002), and who does gets one.
 
 import assert from 'node:assert/strict'
@@ -6,12 +6,12 @@ import { test } from 'node:test'
 import { acceptSession, type DialSessionOptions, dialSession, SessionError } from '@myelin/session'
 import { verifies } from '@myelin/testkit'
 import { type Party, party } from './pair.ts'
-import { places } from './places.ts'
+import { everyPlace } from './places.ts'
 import { codeOf, type Outcome, outcomeOf } from './scene.ts'
 
 verifies('R002', 'R068')
 
-for (const { name, transport, addresses } of places) {
+for (const { name, transport, addresses } of everyPlace) {
   /** One attempt over a connection of its own. */
   async function attempt(
     caller: Party,

@@ -1,9 +1,19 @@
-// The byte-stream transports over which real sockets are tried, and where each of them listens.
+// The byte-stream transports over which sessions are tried, and where each of them listens.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ipc, ipcAddress, type StreamTransport, tcp } from '@myelin/transport'
+import {
+  ipc,
+  ipcAddress,
+  memory,
+  quic,
+  type StreamTransport,
+  shm,
+  shmAddress,
+  tcp,
+  websocket,
+} from '@myelin/transport'
 
 export interface Place {
   readonly name: string
@@ -38,4 +48,33 @@ export const places: readonly Place[] = [
       }
     },
   },
+]
+
+const fixed = (name: string, transport: StreamTransport, at: string): Place => ({
+  name,
+  transport,
+  addresses: async () => ({ at, recordAt: at, clear: async () => {} }),
+})
+
+const shared: Place = {
+  name: 'shm',
+  transport: shm(),
+  addresses: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'myelin-'))
+    const at = (name: string) => shmAddress(join(folder, name))
+    return {
+      at: at('a'),
+      recordAt: at('b'),
+      clear: () => rm(folder, { recursive: true, force: true }),
+    }
+  },
+}
+
+/** All that need no certificates. Who records on the way is found out where the transport has a secure channel. */
+export const everyPlace: readonly Place[] = [
+  ...places,
+  fixed('memory', memory(), '/memory/every-place'),
+  fixed('websocket', websocket(), '/ip4/127.0.0.1/tcp/0/ws'),
+  fixed('quic', quic(), '/ip4/127.0.0.1/udp/0/quic-v1'),
+  ...(shm.isAvailable() ? [shared] : []),
 ]

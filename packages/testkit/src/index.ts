@@ -8,6 +8,7 @@
  * console.log(skipWithout('vectors/noise'))
  * ```
  */
+export { type AeadSubject, aeadCompliance } from './aead-compliance.ts'
 export {
   describeFailure,
   type FuzzOptions,

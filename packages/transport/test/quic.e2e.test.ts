@@ -13,7 +13,7 @@ import {
 } from '@myelin/transport'
 import { loadQuic, quicIdentity } from '../src/quic-native.ts'
 
-verifies('R017', 'R264', 'R011', 'R051')
+verifies('R017', 'R208', 'R264', 'R011', 'R051')
 
 const address = '/ip4/127.0.0.1/udp/0/quic-v1'
 

@@ -3,8 +3,10 @@ import type { LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
 import { type Logger, silentLogger } from '@myelin/base'
-import { streamTransportCompliance } from '@myelin/testkit'
+import { streamTransportCompliance, verifies } from '@myelin/testkit'
 import { type ByteStream, type ByteStreamHandlers, TransportError, tcp } from '@myelin/transport'
+
+verifies('R011', 'R051', 'R208')
 
 const subject = (address: string) => async () => ({
   transport: tcp(),

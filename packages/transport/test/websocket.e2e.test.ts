@@ -15,7 +15,7 @@ import { websocketClient } from '@myelin/transport/browser'
 import { WebSocket } from 'ws'
 import { Authority, skipWithoutOpenssl } from './certificates.ts'
 
-verifies('R011', 'R051')
+verifies('R011', 'R051', 'R208')
 
 const skip = skipWithoutOpenssl
 const authority = skip ? undefined : new Authority()
