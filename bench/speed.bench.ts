@@ -19,6 +19,7 @@ import {
   stream,
 } from './contests.ts'
 import { type BenchOptions, type Contest, defineBench, type Goal } from './harness.ts'
+import { multicastContest } from './multicast.ts'
 import { isCertified, type KindName, makeCertificate } from './peers/kinds.ts'
 import { payloadsOf } from './peers/payloads.ts'
 import type { Certificate } from './peers/sockets.ts'
@@ -109,6 +110,46 @@ function hasQuic(): boolean {
   }
 }
 
+const multicastReceivers = [1, 2, 4, 8] as const
+const multicastRoundsMax = 3
+
+/** Deliveries are messages × receivers (B20); the law says what one message costs with any number of them. */
+function multicast(datagramBytes: number, durationMs: number): Contest {
+  const title = `UDP multicast of 64 B in datagrams of ${datagramBytes} B`
+  return {
+    title,
+    metrics: [
+      ...multicastReceivers.map((receivers) => ({
+        metric: `${title}, ${receivers} receivers`,
+        unit: 'deliveries/s',
+      })),
+      { metric: `${title}, a message`, unit: 'µs' },
+      { metric: `${title}, and for each receiver`, unit: 'µs' },
+      { metric: `${title}, lost at most`, unit: '%' },
+    ],
+    contenders: [
+      {
+        name: 'myelin',
+        sample: async () => {
+          const { figures, law } = await multicastContest({
+            receivers: multicastReceivers,
+            datagramBytes,
+            durationMs,
+          })
+          const losses = figures.map(({ loss }) => loss)
+          return [
+            ...figures.map(({ deliveredPerSecond }) => deliveredPerSecond),
+            law.baseUs,
+            law.perReceiverUs,
+            100 * Math.max(...losses),
+          ]
+        },
+      },
+    ],
+    roundsMax: multicastRoundsMax,
+  }
+}
+
 function contestsOf(
   partyOf: PartyOf,
   amounts: Amounts,
@@ -167,6 +208,7 @@ function contestsOf(
     }),
     ...urgentContests(those, amounts),
     ...quicContests(those, amounts),
+    ...[1_200, 8_192].map((bytes) => multicast(bytes, amounts.small / 4_000)),
   ].filter(({ contenders }) => contenders.length > 0)
 }
 

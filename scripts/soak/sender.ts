@@ -18,6 +18,9 @@ export interface Sent {
 }
 
 const tickMs = 10
+const ticksDueMax = 100
+/** A quarter of the outbox. */
+const underwayBytesMax = 8 * 2 ** 20
 const sizes = [16, 64, 200, 1_000, 4_000, 30_000] as const
 /** A number and nothing else is the least. */
 const payloads = sizes.map((size) => crypto.getRandomValues(new Uint8Array(size)))
@@ -35,6 +38,7 @@ let receiver = ''
 let numbers = 0
 let acknowledged = 0
 let underway = 0
+let underwayBytes = 0
 let sessions = 0
 let perTick = 0
 let due = 0
@@ -46,21 +50,27 @@ function sendOne(): void {
   underway += 1
   const payload = (payloads[number % payloads.length] as Uint8Array).slice()
   new DataView(payload.buffer).setFloat64(0, number)
+  underwayBytes += payload.length
+  const settled = () => {
+    underway -= 1
+    underwayBytes -= payload.length
+  }
   agent?.send(receiver, 'data', payload, { delivery: 'at-least-once', ttlMs: 600_000 }).then(
     () => {
-      underway -= 1
+      settled()
       acknowledged += 1
     },
     ({ code }) => {
-      underway -= 1
+      settled()
       failed.push([number, String(code)])
     },
   )
 }
 
+// While the wire is cut messages wait here rather than in the outbox, as a program with some sense would have it.
 setInterval(() => {
-  due += perTick
-  for (; due >= 1; due -= 1) sendOne()
+  due = Math.min(due + perTick, perTick * ticksDueMax)
+  for (; due >= 1 && underwayBytes < underwayBytesMax; due -= 1) sendOne()
 }, tickMs)
 
 serve({
