@@ -17,7 +17,7 @@ import type { Attack, AttackOutcome } from './hostile/attack.ts'
 import { attackOf, attacks } from './hostile/attacks.ts'
 import { boundOf } from './hostile/bound.ts'
 import { Child } from './hostile/child.ts'
-import type { DaemonStatus } from './hostile/daemon.ts'
+import type { DaemonStarted, DaemonStatus } from './hostile/daemon.ts'
 import type { Watch } from './hostile/honest.ts'
 
 const mib = 2 ** 20
@@ -50,6 +50,8 @@ interface Report {
   readonly joins: number
   readonly joinsFailed: number
   readonly joinMs: Spread
+  readonly joinsBy: Readonly<Record<string, number>>
+  readonly joinFailures: Readonly<Record<string, number>>
   readonly cpuPercent: number
 }
 
@@ -115,15 +117,17 @@ async function runAttack(attack: Attack, orders: Orders): Promise<Report | undef
   const { id: rogueId } = await attacker.ask<{ id: AgentId }>('who')
   const { ids } = await honest.ask<{ ids: AgentId[] }>('who')
   const trust = [rogueId, ...ids]
-  const { id, address } = await daemon.ask<{ id: AgentId; address: string }>('start', { trust })
-  await honest.ask('connect', { id, address })
+  const { id, address, quicAddress, ...ports } = await daemon.ask<DaemonStarted>('start', {
+    trust,
+    over: attack.over,
+  })
+  await honest.ask('connect', { id, address, quicAddress })
   await honest.ask('watch', { id, forMs: warmUpMs })
   const calm = await honest.ask<Watch>('watch', { id, forMs: calmMs })
   await daemon.ask('reset')
   const before = await daemon.ask<DaemonStatus>('status')
-  const port = Number(/\/tcp\/(\d+)/.exec(address)?.[1])
   const { connections, perSecond, forMs, from } = orders
-  const target = { host: '127.0.0.1', port, agent: id, from }
+  const target = { host: '127.0.0.1', ...ports, agent: id, from }
   await attacker.ask('begin', { name: attack.name, target, connections, perSecond })
   let connectionsPeak = 0
   const sampling = setInterval(() => {
@@ -150,6 +154,8 @@ async function runAttack(attack: Attack, orders: Orders): Promise<Report | undef
     joins: storm.connectsMs.length,
     joinsFailed: Object.values(storm.connectsFailed).reduce((sum, count) => sum + count, 0),
     joinMs: spread(storm.connectsMs),
+    joinsBy: storm.transports,
+    joinFailures: storm.connectsFailed,
     cpuPercent: ((during.cpuMs - before.cpuMs) / forMs) * 100,
   }
 }
@@ -203,7 +209,14 @@ function line(attack: Attack, report: Report): string {
     report.joinMs.p50.toFixed(1),
     Math.round(report.cpuPercent),
   ])
-  return codes === '' ? row : `${row}  ended with ${codes}`
+  const back = outcome.bytesSent === 0 ? '' : `  ${amplification(outcome)}`
+  return codes === '' ? `${row}${back}` : `${row}  ended with ${codes}`
+}
+
+/** Bytes that went to addresses of which nothing was proved, by the bytes that came from there. */
+function amplification({ sent, bytesSent, bytesBack, amplificationMax }: AttackOutcome): string {
+  const all = (bytesBack / bytesSent).toFixed(3)
+  return `${sent} datagrams, ${all} bytes back for each, at most ${amplificationMax.toFixed(2)} to one address`
 }
 
 function wholeNumber(name: string, text: string): number {

@@ -18,8 +18,12 @@ export interface AttackOutcome {
   closed: number
   /** Attempts at a session that failed. */
   refused: number
-  /** Records sent, for the attacks from within. */
+  /** Records sent, for the attacks from within; datagrams, for those over UDP. */
   sent: number
+  /** Over UDP: bytes to the daemon, bytes that came back, and the most that came back for each byte of one address. */
+  bytesSent: number
+  bytesBack: number
+  amplificationMax: number
   /** Close codes that the daemon gave. */
   readonly codes: Record<number, number>
 }
@@ -28,6 +32,8 @@ export interface Attack {
   readonly name: string
   /** From a stranger, or from an agent that the daemon trusts and that has turned. */
   readonly place: 'door' | 'within'
+  /** Where the daemon listens beside TCP. */
+  readonly over?: 'udp' | 'quic'
   readonly says: string
   run(context: AttackContext, outcome: AttackOutcome): Promise<void>
 }
@@ -37,6 +43,9 @@ export const noOutcome = (): AttackOutcome => ({
   closed: 0,
   refused: 0,
   sent: 0,
+  bytesSent: 0,
+  bytesBack: 0,
+  amplificationMax: 0,
   codes: {},
 })
 

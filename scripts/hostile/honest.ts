@@ -9,7 +9,18 @@ export interface Watch {
   readonly requestsFailed: number
   readonly connectsMs: readonly number[]
   readonly connectsFailed: Readonly<Record<string, number>>
+  /** Sessions of the newcomer by transport. */
+  readonly transports: Readonly<Record<string, number>>
 }
+
+interface Whereabouts {
+  readonly id: NodeAgent['id']
+  readonly address: string
+  readonly quicAddress?: string
+}
+
+/** Where the newcomer finds the daemon. */
+let newcomerTo = ''
 
 const settled = await createAgent({ name: 'settled' })
 const newcomer = await createAgent({ name: 'newcomer' })
@@ -38,14 +49,17 @@ async function timeRequests(
 
 async function timeConnects(
   victim: NodeAgent['id'],
+  to: string,
   untilMs: number,
-): Promise<Pick<Watch, 'connectsMs' | 'connectsFailed'>> {
+): Promise<Pick<Watch, 'connectsMs' | 'connectsFailed' | 'transports'>> {
   const connectsMs: number[] = []
   const connectsFailed: Record<string, number> = {}
+  const transports: Record<string, number> = {}
   while (performance.now() < untilMs) {
     const beganMs = performance.now()
     try {
-      await newcomer.connect(victim, { signal: AbortSignal.timeout(5_000) })
+      const { transport } = await newcomer.connect(to, { signal: AbortSignal.timeout(5_000) })
+      transports[transport] = (transports[transport] ?? 0) + 1
       connectsMs.push(performance.now() - beganMs)
       await newcomer.disconnect(victim)
     } catch (error) {
@@ -55,16 +69,21 @@ async function timeConnects(
     }
     await pause(100)
   }
-  return { connectsMs, connectsFailed }
+  return { connectsMs, connectsFailed, transports }
 }
 
 serve({
   who: () => ({ ids: [settled.id, newcomer.id] }),
-  connect: async ({ id, address }: { id: NodeAgent['id']; address: string }) => {
-    for (const agent of [settled, newcomer]) {
+  /** Who comes and goes does so over QUIC where the daemon has that. */
+  connect: async ({ id, address, quicAddress = address }: Whereabouts) => {
+    for (const [agent, where] of [
+      [settled, address],
+      [newcomer, quicAddress],
+    ] as const) {
       await agent.trust.add({ agent: id, roles: ['member'], source: 'manual', addedMs: Date.now() })
-      agent.learn({ agent: id, addresses: [address.replace(/\/p2p\/.*$/, '')] })
+      agent.learn({ agent: id, addresses: [where.replace(/\/p2p\/.*$/, '')] })
     }
+    newcomerTo = quicAddress
     await settled.connect(id)
     return {}
   },
@@ -72,7 +91,7 @@ serve({
     const untilMs = performance.now() + forMs
     const [requests, connects] = await Promise.all([
       timeRequests(id, untilMs),
-      timeConnects(id, untilMs),
+      timeConnects(id, newcomerTo, untilMs),
     ])
     return { ...requests, ...connects }
   },

@@ -87,11 +87,14 @@ function burst(records: number, recordAt: (i: number) => Uint8Array, isPacked = 
 }
 
 // The daemon under attack (daemon.ts) answers `echo`, never ends its handler of `data`, never reads a stream of
-// type `sink`, and knows no type `nobody`.
+// type `sink`, fills one of type `source` for as long as it is read, sends acknowledged messages to whoever opens one
+// of type `spill`, and knows no type `nobody`.
 const [data, echo] = [1, 2]
-const [sink, nobody] = [64, 65]
+const [sink, nobody, source, spill] = [64, 65, 66, 67]
 const sinkType = encodeFrame.defineType(sink, 'sink')
 const nobodyType = encodeFrame.defineType(nobody, 'nobody')
+const sourceType = encodeFrame.defineType(source, 'source')
+const spillType = encodeFrame.defineType(spill, 'spill')
 const opened = { flags: streamFlags.open, typeId: sink }
 const one = Uint8Array.of(7)
 const tiny = messageFrame(data)
@@ -221,5 +224,22 @@ export const peerAttacks: readonly Attack[] = [
     'requests of 16 KB that are answered, and reads no answer',
     flood(recordOf(messageFrame(echo, new Uint8Array(16_000), messageFlags.request))),
     unread,
+  ),
+  within(
+    'unread-streams',
+    'opens all the streams it may to one who fills them, and reads nothing',
+    burst(1, () => {
+      const first = { flags: streamFlags.open, typeId: source }
+      return joined(
+        sourceType,
+        ...Array.from({ length: 1024 }, (_, i) => streamFrame(2 * i, first)),
+      )
+    }),
+    unread,
+  ),
+  within(
+    'unacked',
+    'reads all that is sent to it at least once, and acknowledges nothing',
+    burst(1, () => joined(spillType, streamFrame(0, { flags: streamFlags.open, typeId: spill }))),
   ),
 ]

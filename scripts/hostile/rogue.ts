@@ -14,6 +14,9 @@ import { frameReader } from './frame-reader.ts'
 export interface Target {
   readonly host: string
   readonly port: number
+  /** For datagrams, and for QUIC, where the daemon listens for them. */
+  readonly udpPort?: number | undefined
+  readonly quicPort?: number | undefined
   readonly agent: AgentId
   /** The address to attack from; the system's choice where it is absent. */
   readonly from?: string | undefined

@@ -8,18 +8,29 @@ import { after, before, test } from 'node:test'
 import type { AgentId } from '@myelin/identity'
 import { createAgent, type NodeAgent, type PartialConfiguration } from '@myelin/node'
 import { verifies } from '@myelin/testkit'
-import { connectionsSilentMax } from '../../../packages/fabric/src/limits.ts'
+import {
+  connectionsSilentMax,
+  outboxBytesMax,
+  outboxMessagesMax,
+} from '../../../packages/fabric/src/limits.ts'
 import { closeCodes } from '../../../packages/session/src/errors.ts'
 import {
   endedLingeringMax,
   refusedLingeringMax,
+  streamHighWaterBytes,
   streamsMax,
 } from '../../../packages/session/src/limits.ts'
-import { type AttackOutcome, noOutcome, pause } from '../../../scripts/hostile/attack.ts'
+import { loadQuic } from '../../../packages/transport/src/quic-native.ts'
+import {
+  type Attack,
+  type AttackOutcome,
+  noOutcome,
+  pause,
+} from '../../../scripts/hostile/attack.ts'
 import { attackOf } from '../../../scripts/hostile/attacks.ts'
 import { boundOf, costs } from '../../../scripts/hostile/bound.ts'
 import { Child } from '../../../scripts/hostile/child.ts'
-import type { DaemonStatus } from '../../../scripts/hostile/daemon.ts'
+import type { DaemonStarted, DaemonStatus } from '../../../scripts/hostile/daemon.ts'
 import { type Rogue, rogue } from '../../../scripts/hostile/rogue.ts'
 
 verifies('R067')
@@ -38,22 +49,26 @@ let daemon: Child
 let settled: NodeAgent
 let newcomer: NodeAgent
 let victim: AgentId
-let port: number
+let ports: Pick<DaemonStarted, 'port' | 'udpPort' | 'quicPort'>
 
-/** A daemon with these limits is the victim from now on. */
-async function startVictim(limits?: PartialConfiguration['limits']): Promise<void> {
+/** A daemon with these limits, that listens there beside TCP, is the victim from now on. */
+async function startVictim(
+  limits?: PartialConfiguration['limits'],
+  over?: Attack['over'],
+): Promise<void> {
   daemon = await Child.start(resolve(import.meta.dirname, '../../../scripts/hostile/daemon.ts'))
   const rogues = turned.map(({ keys }) => keys.agent)
   const trust = [...rogues, settled.id, newcomer.id]
-  const started = await daemon.ask<{ id: AgentId; address: string }>('start', {
+  const started = await daemon.ask<DaemonStarted>('start', {
     trust,
+    over,
     ...(limits === undefined ? {} : { limits }),
   })
   victim = started.id
-  port = Number(/\/tcp\/(\d+)/.exec(started.address)?.[1])
+  ports = started
   for (const agent of [settled, newcomer]) {
     await agent.trust.add({ agent: victim, roles: ['member'], source: 'manual', addedMs: 0 })
-    agent.learn({ agent: victim, addresses: [`/ip4/127.0.0.1/tcp/${port}`] })
+    agent.learn({ agent: victim, addresses: [`/ip4/127.0.0.1/tcp/${ports.port}`] })
   }
   await settled.connect(victim)
 }
@@ -89,7 +104,8 @@ async function besiege(
   const stop = new AbortController()
   const outcome = noOutcome()
   const attack = attackOf(name)
-  const target = { host: '127.0.0.1', port, agent: victim, from }
+  const { port, udpPort, quicPort } = ports
+  const target = { host: '127.0.0.1', port, udpPort, quicPort, agent: victim, from }
   const context = {
     target,
     rogue: turned.pop() as Rogue,
@@ -97,10 +113,14 @@ async function besiege(
     perSecond: 2000,
     signal: stop.signal,
   }
-  const running = attack.run(context, outcome)
+  let failure: unknown
+  const running = attack.run(context, outcome).catch((error: unknown) => {
+    failure = error
+  })
   try {
     for (;;) {
       const status = await daemon.ask<DaemonStatus>('status')
+      if (failure !== undefined) throw failure
       requireWithin(name, status)
       if (until(outcome, status)) break
       await pause(20)
@@ -219,6 +239,7 @@ const breaches: Readonly<Record<string, keyof typeof closeCodes>> = {
   empties: 'SESSION_PROTOCOL',
   tiny: 'SESSION_FLOW_CONTROL',
   anchors: 'SESSION_FLOW_CONTROL',
+  bombs: 'SESSION_FLOW_CONTROL',
   'bombs-beyond': 'SESSION_PROTOCOL',
 }
 
@@ -273,6 +294,34 @@ test('handlers that never end are as many as one session may start, however ofte
   })
 })
 
+test('streams that their opener does not read hold what their writers may queue, and no more', async () => {
+  // A handler of a stream counts for 64 messages of 64 bytes of credit.
+  const streams = limits.windowBytes / 64 / 64
+  const queuedBytes = streams * streamHighWaterBytes
+  const { externalBytes } = await daemon.ask<DaemonStatus>('status')
+  const { addedBytes } = await besiege('unread-streams', {
+    until: (_, status) => status.externalBytes - externalBytes > 0.8 * queuedBytes,
+    meanwhile: () => joinAtLast(40),
+  })
+  const bound = boundOf({ place: 'within' }, limits)
+  assert.ok(addedBytes < bound, `${addedBytes} bytes more, ${bound} at most`)
+  const after = (await daemon.ask<DaemonStatus>('status')).externalBytes - externalBytes
+  assert.ok(after < queuedBytes + costs.garbage, `${after} bytes for ${streams} streams`)
+})
+
+test('a receiver that acknowledges nothing fills its outbox, whose bound holds', async () => {
+  const { addedBytes } = await besiege('unacked', {
+    until: (_, { unacknowledged: { messages, bytes } }) => {
+      assert.ok(bytes <= outboxBytesMax, `${bytes} bytes are unacknowledged`)
+      assert.ok(messages <= outboxMessagesMax, `${messages} messages are unacknowledged`)
+      return bytes > outboxBytesMax - 8 * kib
+    },
+    meanwhile: () => joinAtLast(40),
+  })
+  const bound = boundOf({ place: 'within' }, limits)
+  assert.ok(addedBytes < bound, `${addedBytes} bytes more, ${bound} at most`)
+})
+
 test('a trusted peer that opens one stream too many is ended with the reason', async () => {
   await daemon[Symbol.asyncDispose]()
   // With a small window the handlers of streams are refused long before there are too many.
@@ -284,3 +333,42 @@ test('a trusted peer that opens one stream too many is ended with the reason', a
   const bound = boundOf({ place: 'within' })
   assert.ok(addedBytes < bound, `${addedBytes} bytes more, ${bound} at most`)
 })
+
+/**
+ * Bytes for each byte that came from an address of which nothing is proved (RFC 9000 §8.1). The package for QUIC sends
+ * three datagrams for one and a small one between them.
+ */
+const amplificationMax = { udp: 3, quic: 3.2 }
+
+const overUdp: readonly (readonly [name: string, datagrams: number])[] = [
+  ['udp-spoofed', 5_000],
+  ['udp-flood', 20_000],
+  ['quic-initials', 3_000],
+  ['quic-hello', 1_500],
+]
+
+/** What of these is answered at all, where the address is proved afterwards. */
+const answered: ReadonlySet<string> = new Set(['udp-spoofed', 'quic-hello'])
+
+for (const [name, datagrams] of overUdp) {
+  const attack = attackOf(name)
+  test(`floods from false addresses stay within the bounds and are not multiplied: ${name}`, {
+    skip: process.platform !== 'linux' && 'only here is all of 127/8 ours',
+  }, async (t) => {
+    if (attack.over === 'quic' && (await loadQuic().catch(() => undefined)) === undefined) {
+      t.skip('the package for QUIC is not here')
+      return
+    }
+    await daemon[Symbol.asyncDispose]()
+    await startVictim(limits, attack.over)
+    const { outcome, addedBytes } = await besiege(name, {
+      until: ({ sent, bytesBack }) => sent >= datagrams && (bytesBack > 0 || !answered.has(name)),
+      meanwhile: () => joinAtLast(40),
+    })
+    const most = amplificationMax[attack.over ?? 'udp']
+    assert.ok(outcome.amplificationMax <= most, `${outcome.amplificationMax} times`)
+    if (name === 'udp-flood') assert.equal(outcome.bytesBack, 0)
+    const bound = boundOf(attack, limits)
+    assert.ok(addedBytes < bound, `${addedBytes} bytes more, ${bound} at most`)
+  })
+}

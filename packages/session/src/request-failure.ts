@@ -23,9 +23,23 @@ export class RequestFailure extends SessionError {
 
 const encoder = new TextEncoder()
 
+/** The last one: a peer that is refused chooses how often, and is mostly told the same. */
+let latest: { readonly code: number; readonly message: string; readonly payload: Uint8Array } = {
+  code: -1,
+  message: '',
+  payload: new Uint8Array(0),
+}
+
+/** The bytes may be those of an earlier call: they are sent, never changed. */
 export function encodeFailure(code: number, message: string): Uint8Array {
-  // As long as it must be: a peer that is refused chooses how often. Never ends inside a character, as a cut of
-  // the encoded text would.
+  if (latest.code === code && latest.message === message) return latest.payload
+  const payload = encode(code, message)
+  latest = { code, message, payload }
+  return payload
+}
+
+function encode(code: number, message: string): Uint8Array {
+  // As long as it must be, as it may wait. Never ends inside a character, as a cut of the encoded text would.
   const payload = new Uint8Array(2 + Math.min(textBytesMax, Buffer.byteLength(message)))
   payload[0] = code >>> 8
   payload[1] = code

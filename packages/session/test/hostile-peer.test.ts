@@ -128,3 +128,16 @@ test('a long failure is cut between two characters', () => {
   const odd = decodeFailure(encodeFailure(7, `x${'ä'.repeat(2_000)}`))
   assert.equal(odd.remoteMessage, `x${'ä'.repeat(511)}`)
 })
+
+test('the same failure again costs no more memory, and another one is told as what it is', () => {
+  const busy = encodeFailure(4, 'slow down')
+  assert.equal(encodeFailure(4, 'slow down'), busy)
+  for (const [code, text] of [
+    [4, 'slow down, please'],
+    [5, 'slow down'],
+    [4, 'slow down'],
+  ] as const) {
+    const { remoteCode, remoteMessage } = decodeFailure(encodeFailure(code, text))
+    assert.deepEqual([remoteCode, remoteMessage], [code, text])
+  }
+})
