@@ -1,7 +1,7 @@
 // From a session's message to the program's handler: the guard's verdict, the type's codec, the handler or
 // reader, the answer. Whatever happens to one message happens to it alone, and its credit is returned.
 
-import { AsyncQueue, describeError, type Logger } from '@myelin/base'
+import { AsyncQueue, describeError, emptyBytes, type Logger } from '@myelin/base'
 import type { Gate, SecurityLog } from '@myelin/guard'
 import type { AgentId } from '@myelin/identity'
 import type { IncomingMessage, SessionStream } from '@myelin/session'
@@ -46,6 +46,8 @@ export interface DispatchCounts {
   unhandled: number
   refused: number
   failed: number
+  /** Handled, but the peer reads too little to take the answer. */
+  unanswered: number
 }
 
 type StreamHandler = (stream: SessionStream, from: AgentId) => unknown
@@ -56,6 +58,7 @@ export interface Deliverable
     IncomingMessage,
     'kind' | 'type' | 'payload' | 'timestampMs' | 'priority' | 'release' | 'reply' | 'fail'
   > {
+  readonly canReply?: IncomingMessage['canReply']
   /** Its sender is told what became of it, although it asks nothing. */
   readonly isAcknowledged?: boolean
 }
@@ -66,7 +69,13 @@ interface Delivery {
 }
 
 export class Dispatcher {
-  readonly counts: DispatchCounts = { handled: 0, unhandled: 0, refused: 0, failed: 0 }
+  readonly counts: DispatchCounts = {
+    handled: 0,
+    unhandled: 0,
+    refused: 0,
+    failed: 0,
+    unanswered: 0,
+  }
   readonly #parts: DispatcherParts
   readonly #handlers = new Map<string, Handler<unknown>>()
   readonly #streamHandlers = new Map<string, StreamHandler>()
@@ -277,8 +286,10 @@ export class Dispatcher {
     if (type === undefined)
       throw new FabricError('FABRIC_TYPE_UNKNOWN', `the answer's type "${name}" is not registered`)
     // A handler that answers nothing confirms: an empty payload of the neutral type.
-    if (payload === undefined) message.reply(new Uint8Array(0), 'data')
-    else message.reply(type.encode(payload), name)
+    const bytes = payload === undefined ? emptyBytes : type.encode(payload)
+    // Asked first: a peer that reads no answers chooses how often, and an error with its trace and its line is dear.
+    if (message.canReply?.(bytes.length) === false) this.counts.unanswered += 1
+    else message.reply(bytes, payload === undefined ? 'data' : name)
   }
 
   #refuse(message: Deliverable, code: FailureCode): void {

@@ -8,6 +8,7 @@ import type { Lease } from './retention.ts'
 export interface MessageOwner {
   releaseMessage(costBytes: number, lease: Lease | undefined): void
   reply(id: number, type: string, payload: Uint8Array, priority: Priority): boolean
+  canReply(bytes: number): boolean
   replyFailure(id: number, code: number, message: string): boolean
 }
 
@@ -65,6 +66,11 @@ export class IncomingMessage {
    */
   reply(payload: Uint8Array, type: string = this.type): boolean {
     return this.#owner.reply(this.id, type, payload, this.priority)
+  }
+
+  /** False: the peer reads so little that an answer of so many bytes would be refused with `SESSION_QUEUE_FULL`. */
+  canReply(bytes: number): boolean {
+    return this.#owner.canReply(bytes)
   }
 
   /**

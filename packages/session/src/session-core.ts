@@ -355,6 +355,10 @@ export class SessionCore
     return this.#respond(id, type, payload, messageFlags.response, priority)
   }
 
+  canReply(bytes: number): boolean {
+    return this.#state !== 'open' || this.#sender.hasRoom(bytes)
+  }
+
   /** Never throws: it is the answer where others failed, and the peer decides how much it takes. */
   replyFailure(id: number, code: number, message: string): boolean {
     const flags = messageFlags.response | messageFlags.failure
