@@ -10,6 +10,7 @@
 import { assert } from '@myelin/base'
 import { aeadTagBytes } from './limits.ts'
 import type { AeadEngine } from './openssl-aead.ts'
+import { Slab } from './slab.ts'
 import { type ChaChaPolyModule, encodeChaChaPoly } from './wasm/chacha20-poly1305.ts'
 import { at, pageBytes } from './wasm/memory-layout.ts'
 
@@ -48,16 +49,13 @@ export function chachaWasmEngine(
   }
 }
 
-const slabBytes = 32 * 1024
 /** RFC 8439 §2.3: "expand 32-byte k". */
 const constant = new TextEncoder().encode('expand 32-byte k')
 
 export class ChaChaWasm implements AeadEngine {
   readonly #module: ChaChaPolyModule
   readonly #memory: Uint8Array
-  /** Opened plaintexts lie side by side: memory of one's own for each costs as much as the cipher. */
-  #slab = new Uint8Array(0)
-  #slabUsed: number = slabBytes
+  readonly #slab = new Slab()
 
   constructor(module: ChaChaPolyModule) {
     this.#module = module
@@ -104,7 +102,7 @@ export class ChaChaWasm implements AeadEngine {
     memory.set(sealed, at.message)
     if (this.#module.open(ad.length, length) !== 1) return undefined
     const end = at.message + length
-    const plaintext = this.#room(length)
+    const plaintext = this.#slab.take(length)
     plaintext.set(memory.subarray(at.message, end))
     this.#module.wipe(at.message, end)
     return plaintext
@@ -124,15 +122,5 @@ export class ChaChaWasm implements AeadEngine {
     memory.set(key, at.key)
     memory.set(nonce, at.nonce)
     memory.set(ad, at.ad)
-  }
-
-  #room(length: number): Uint8Array {
-    if (this.#slabUsed + length > slabBytes) {
-      this.#slab = new Uint8Array(slabBytes)
-      this.#slabUsed = 0
-    }
-    const start = this.#slabUsed
-    this.#slabUsed += (length + 7) & ~7
-    return this.#slab.subarray(start, start + length)
   }
 }

@@ -11,6 +11,7 @@
 import { loadNodeFfi, type NodeFfi } from '@myelin/base/system'
 import { CryptoError } from './errors.ts'
 import { aeadTagBytes } from './limits.ts'
+import { Slab } from './slab.ts'
 
 /** What an engine does for one cipher. Lengths of key and nonce are the caller's to check. */
 export interface AeadEngine {
@@ -99,7 +100,6 @@ function bind(ffi: NodeFfi) {
 }
 
 const none = 0n
-const slabBytes = 32 * 1024
 /** A longer plaintext has memory of its own. */
 const sharedBytesMax = 4096
 /** Where things lie in the scratch memory. */
@@ -110,9 +110,7 @@ class OpensslAead implements AeadEngine {
   readonly #context: bigint
   /** The context holds the key of nobody. */
   #isClean = false
-  /** Short plaintexts lie side by side: memory of one's own for each costs as much as the cipher. */
-  #slab = new Uint8Array(0)
-  #slabUsed: number = slabBytes
+  readonly #slab = new Slab()
   readonly #scratch = new Uint8Array(adAt + engineAdBytesMax)
   readonly #at: Readonly<Record<'key' | 'nonce' | 'tag' | 'length' | 'rest' | 'ad', bigint>>
 
@@ -194,13 +192,7 @@ class OpensslAead implements AeadEngine {
     if (length > sharedBytesMax) {
       return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
     }
-    if (this.#slabUsed + length > slabBytes) {
-      this.#slab = new Uint8Array(slabBytes)
-      this.#slabUsed = 0
-    }
-    const start = this.#slabUsed
-    this.#slabUsed += (length + 7) & ~7
-    return this.#slab.subarray(start, start + length)
+    return this.#slab.take(length)
   }
 
   #begin(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array, isSealing: 0 | 1): void {
