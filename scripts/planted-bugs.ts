@@ -100,7 +100,9 @@ class Copy implements Disposable {
       const results = [...output.matchAll(line)].filter(([, , title]) => title === by.title)
       if (results.length !== 1 && !isHang) throw new Error(`no test "${by.title}":\n${output}`)
       const isFound = isHang || results[0]?.[1] !== undefined
-      return { isFound, how: isHang ? 'hangs' : 'fails', seconds: seconds() }
+      // What failed is worth a look: a bug that breaks something else on its way shows nothing.
+      const error = /^ +error: (?:[|>]-?\s+)?(.*)$/m.exec(output)?.[1] ?? ''
+      return { isFound, how: isHang ? 'hangs' : `fails: ${error}`, seconds: seconds() }
     }
     const count = seeds ?? by.seeds
     const { isHang, output } = this.#node(

@@ -60,7 +60,7 @@ export interface LaneHost extends LaneFrames {
   isExpecting(streamId: number): boolean
   heard(): void
   /** It takes more, or has told what it should. */
-  laneReady(): void
+  laneReady(lane: Lane): void
   laneClosed(lane: Lane): void
 }
 
@@ -170,7 +170,7 @@ export class Lane implements ByteStreamHandlers, PacketSink, FrameSink {
     if (this.#isOver || this.#keys === undefined) return
     this.writer.isBlocked = false
     this.writer.flush()
-    this.#host.laneReady()
+    this.#host.laneReady(this)
   }
 
   end(): void {
@@ -181,7 +181,7 @@ export class Lane implements ByteStreamHandlers, PacketSink, FrameSink {
       this.#fail('SESSION_PROTOCOL', 'a lane that ends before its stream')
     else {
       this.finish()
-      this.#host.laneReady()
+      this.#host.laneReady(this)
     }
   }
 
@@ -274,7 +274,7 @@ export class Lane implements ByteStreamHandlers, PacketSink, FrameSink {
   pongReceived(_nonce: Uint8Array): void {
     if (this.#unconfirmed !== 'pong-due') return
     this.#unconfirmed = undefined
-    this.#host.laneReady()
+    this.#host.laneReady(this)
   }
 
   settingsReceived(_settings: SettingsFrame): void {

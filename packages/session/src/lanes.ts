@@ -36,6 +36,8 @@ export interface LaneSession
   /** The peer may open a stream of this id, and has not. */
   mayBeOpened(streamId: number): boolean
   pump(): void
+  /** The stream's lane takes more. */
+  resumeStream(streamId: number): void
 }
 
 export interface LanesOptions {
@@ -77,7 +79,10 @@ export class Lanes {
       isExpecting: (id) => session.isExpecting(id),
       heard: () => session.heard(),
       claim: (lane, id) => this.#claim(lane, id),
-      laneReady: () => session.pump(),
+      laneReady: (lane) => {
+        if (lane.id !== undefined) session.resumeStream(lane.id)
+        session.pump()
+      },
       laneClosed: (lane) => this.#forget(lane),
     }
     transport.accept((stream) => this.#accept(stream))

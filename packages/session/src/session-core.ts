@@ -4,6 +4,7 @@
 // The path of a message out: post -> frame -> record -> compress? -> seal -> packet -> write. In is the exact
 // inverse. Nothing on it allocates per message but the message itself; a record costs one AEAD call.
 
+import type { Timer } from '@myelin/base'
 import { wipe } from '@myelin/crypto'
 import type { PeerRecord } from '@myelin/identity'
 import {
@@ -112,6 +113,7 @@ export class SessionCore
   #peerMessageBytesMax = 0
   #rekeysReceived = 0
   #pingsInRecord = 0
+  #firstPing: Timer | undefined
   /** When our settings left, or an initiator's finish. */
   #settingsMs: number
   /** The record being read ends the peer's key. */
@@ -437,6 +439,10 @@ export class SessionCore
     return this.#streams.isExpecting(streamId)
   }
 
+  resumeStream(streamId: number): void {
+    this.#streams.resume(streamId)
+  }
+
   heard(): void {
     this.#lastHeardMs = this.#environment.clock.monotonicMs()
   }
@@ -619,7 +625,7 @@ export class SessionCore
     const roundTripMs = clock.monotonicMs() - this.#settingsMs
     this.#roundTrips.add(Math.max(0, roundTripMs - handshakeWorkMs))
     const { receivedBytes } = this.#receiver
-    clock.setTimer(firstPingMs, () => {
+    this.#firstPing = clock.setTimer(firstPingMs, () => {
       const bytes = this.#receiver.receivedBytes - receivedBytes
       if (this.isOpen && bytes <= roundTripBytesMax) this.ping().catch(() => {})
     })
@@ -741,6 +747,7 @@ export class SessionCore
     const reason = this.#error ?? error
     this.#error = reason
     this.#heartbeat.stop()
+    this.#firstPing?.cancel()
     this.#writer.close()
     this.#opener[Symbol.dispose]()
     wipe(this.#exporter)

@@ -42,6 +42,8 @@ export class StreamTable implements StreamHost {
   readonly #session: StreamSession
   readonly #streams = new Map<number, SessionStream>()
   readonly #ready: SessionStream[] = []
+  /** First in the line, but the main stream is full: not asked until it has room. */
+  readonly #held: SessionStream[] = []
   #nextId: number
   #opened = 0
   /** How many streams the peer lets us open, ever. */
@@ -108,6 +110,7 @@ export class StreamTable implements StreamHost {
     for (const stream of this.#streams.values()) stream.fail(error)
     this.#streams.clear()
     this.#ready.length = 0
+    this.#held.length = 0
   }
 
   // From the peer. Each returns the code of a violation, or undefined.
@@ -150,20 +153,28 @@ export class StreamTable implements StreamHost {
 
   /**
    * Writes one frame of the stream whose turn it is, under the session's and its own credit. False: nothing
-   * can be sent now.
+   * can be sent now. This runs at every write, so whoever cannot send is asked once and not again until that
+   * has changed: else each write would cost as much as there are streams.
    */
   sendOne(writer: RecordWriter, credit: SendCredit): boolean {
+    // No byte can leave. An end that costs just this much waits with the others.
+    if (credit.available <= streamCreditBytes) return false
+    if (this.#held.length > 0 && !writer.isBlocked) this.#ready.unshift(...this.#held.splice(0))
     for (let turns = this.#ready.length; turns > 0; turns -= 1) {
       const stream = this.#ready.shift() as SessionStream
       stream.isInLine = false
       if (!stream.hasOutput) continue
       const isSent = this.#sendFrame(stream, writer, credit)
-      // A stream without credit of its own leaves the line; new credit brings it back.
-      const couldSend = stream.isOpening || stream.sendableBytes > 0 || stream.queuedBytes === 0
-      if (stream.hasOutput && (isSent || couldSend)) this.#enqueue(stream)
+      if (stream.hasOutput) this.#lineUpAgain(stream, isSent)
       if (isSent) return true
     }
     return false
+  }
+
+  /** The stream's lane takes more. */
+  resume(id: number): void {
+    const stream = this.#streams.get(id)
+    if (stream?.hasOutput === true) this.#enqueue(stream)
   }
 
   // From the streams.
@@ -215,6 +226,17 @@ export class StreamTable implements StreamHost {
     this.#ready.push(stream)
   }
 
+  #lineUpAgain(stream: SessionStream, isSent: boolean): void {
+    // A transport that calls back from within a write may have brought it back already.
+    if (stream.isInLine) return
+    // Without credit of its own, or room in its lane, it leaves the line; either brings it back.
+    const hasCredit = stream.isOpening || stream.sendableBytes > 0 || stream.queuedBytes === 0
+    if (!hasCredit || stream.lane?.writer.isBlocked === true) return
+    stream.isInLine = true
+    if (isSent) this.#ready.push(stream)
+    else this.#held.push(stream)
+  }
+
   #sendFrame(stream: SessionStream, main: RecordWriter, credit: SendCredit): boolean {
     const typeId = stream.isOpening ? this.#session.typeId(stream.type) : 0
     const writer = this.#writerOf(stream, typeId) ?? main
@@ -227,7 +249,6 @@ export class StreamTable implements StreamHost {
     )
     const isLast = stream.isFinishing && bytes === stream.queuedBytes
     if (bytes === 0 && !stream.isOpening && !isLast) return false
-    if (credit.available < streamCreditBytes) return false
     const flags = (stream.isOpening ? streamFlags.open : 0) | (isLast ? streamFlags.fin : 0)
     const target = writer.begin(streamHeaderBytes + bytes)
     const body = writeStreamHeader(

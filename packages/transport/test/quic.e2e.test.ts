@@ -100,7 +100,8 @@ test('a peer that vanishes is noticed, and an idle one that is there is kept', a
     const closed = whenClosed(stream)
     // SIGKILL: its system sends nothing for a socket of UDP that is gone.
     child.kill('SIGKILL')
-    assert.ok(isCode('TRANSPORT_TIMEOUT')(await closed))
+    // By the idle timeout, or sooner where the system says that nobody is there any more.
+    assert.ok((await closed) instanceof TransportError)
   }
   assert.equal(isIdleClosed, false, 'two idle timeouts have passed')
 })
