@@ -33,7 +33,9 @@ test('a hello that Noise lets pass must be whole, end where it ends and offer wh
   const { alice, bob, unharmed } = await scene()
   const well = encodeHello(helloOf(alice))
   const { accepting, packets } = await rogueHello(alice, bob, well)
-  assert.notEqual((await packets.next())?.payload[0], 0xff, 'the control: it is answered')
+  // An alert has three bytes.
+  const answer = (await packets.next())?.payload ?? new Uint8Array(0)
+  assert.ok(answer.length > 1_000, 'the control: it is answered')
   accepting.catch(() => {})
   const hellos = {
     'cut short': well.subarray(0, -1),

@@ -180,9 +180,11 @@ test('a recorded resumption is worth nothing: its ticket is spent', async () => 
   replay.inject('toResponder', hello?.bytes as Uint8Array)
   await until(() => replay.seen.toInitiator.length > 0)
   assert.deepEqual(replay.seen.toInitiator[0]?.payload, declined)
-  // Asking once more is a breach, and so is a confirmation without an accept.
+  // Asking once more is a breach, and so is a confirmation without an accept: taken for a hello, it names no
+  // pattern, or by chance one that is not hybrid.
   replay.inject('toResponder', confirmation?.bytes as Uint8Array)
-  assert.equal(codeOf(await accepting), 'SESSION_HANDSHAKE_MALFORMED')
+  const codes = ['SESSION_HANDSHAKE_MALFORMED', 'SESSION_HYBRID_REQUIRED']
+  assert.ok(codes.includes(codeOf(await accepting)))
 })
 
 test('who was declined must not ask to resume again on the same connection', async () => {
