@@ -33,7 +33,6 @@ const slowness: Partial<Record<KindName, number>> = {
   zeromq: 4,
   grpc: 4,
   ws: 2,
-  slim: 100,
 }
 /** Sessions over QUIC, each a connection of its own. */
 const quicSessions = 100
@@ -158,9 +157,6 @@ function contestsOf(
   const those = (...names: readonly KindName[]) =>
     names.map(partyOf).filter((party) => party !== undefined)
   const kilobytes = ({ kindName }: Party) => Math.ceil(amounts.kilobyte / (slowness[kindName] ?? 1))
-  // A round trip of SLIM takes as long as the delayed acknowledgements of two hops.
-  const trips = ({ kindName }: Party) =>
-    kindName === 'slim' ? Math.ceil(amounts.roundTrips / 100) : amounts.roundTrips
   return [
     flood(those('XKhfs', 'net'), payloadsOf(64), amounts.small, {
       title: '64 B messages, one way',
@@ -178,7 +174,7 @@ function contestsOf(
       title: 'bulk stream',
       goals: [{ peer: 'node:tls', atLeast: 0.9 }],
     }),
-    roundTrips(those('XKhfs', 'net', ...rivalNames), trips, {
+    roundTrips(those('XKhfs', 'net', ...rivalNames), amounts.roundTrips, {
       title: '1 KiB round trip over TCP',
       goals: nearSocket,
       goalsP99: [],

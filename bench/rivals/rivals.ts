@@ -47,11 +47,6 @@ const rivals = {
     needsCertificate: true,
     open: async (certificate) => (await import('./grpc.ts')).grpc(certificate),
   },
-  slim: {
-    title: 'slim MLS',
-    packages: ['@agntcy/slim-bindings'],
-    open: async () => (await import('./slim.ts')).slim(),
-  },
 } satisfies Record<string, Rival>
 
 export type RivalName = keyof typeof rivals
