@@ -11,7 +11,7 @@ import { concatBytes, utf8Encode } from '@myelin/base'
 import { type Aead, aead, forgetAeadKeys, hkdfExpand, wipe } from '@myelin/crypto'
 import { SessionError } from './errors.ts'
 import { type PlainSuite, suiteNumbers } from './negotiation.ts'
-import { ivBytes, nextSecret, recordIv, recordKey } from './traffic-secrets.ts'
+import { ivBytes, nextSecret, recordIv, recordKey, writeNonce } from './traffic-secrets.ts'
 
 export const datagramSecretBytes = 32
 const datagramLabel = utf8Encode('myelin datagram')
@@ -56,15 +56,9 @@ export class DatagramKeys {
     wipe(this.#nonce)
   }
 
-  /** RFC 8446 §5.3: the counter as 12 bytes, big-endian, xor the IV. */
   #nonceOf(counter: number): Uint8Array {
     const nonce = this.#nonce
-    nonce.set(this.#iv)
-    let rest = counter
-    for (let i = ivBytes - 1; rest > 0; i -= 1) {
-      nonce[i] = (nonce[i] as number) ^ (rest % 256)
-      rest = Math.floor(rest / 256)
-    }
+    writeNonce(nonce, this.#iv, 0, counter)
     return nonce
   }
 }

@@ -20,6 +20,7 @@ import {
   recordKey,
   secretBytes,
   shortRecordKey,
+  writeNonce,
 } from './traffic-secrets.ts'
 
 export const tagBytes = 16
@@ -69,15 +70,9 @@ class DirectionKeys {
     return bytes > shortRecordBytesMax ? this.#key : this.#shortKey
   }
 
-  /** The nonce of the next record, good until anybody asks for another. A double counts exactly far beyond any rekey. */
+  /** The nonce of the next record, good until anybody asks for another. */
   advance(): Uint8Array {
-    const slot = this.#slot
-    for (let i = 0; i < ivBytes; i += 1) nonce[i] = slot[ivAt + i] as number
-    let rest = this.#counter
-    for (let i = ivBytes - 1; rest > 0; i -= 1) {
-      nonce[i] = (nonce[i] as number) ^ (rest % 256)
-      rest = Math.floor(rest / 256)
-    }
+    writeNonce(nonce, this.#slot, ivAt, this.#counter)
     this.#counter += 1
     return nonce
   }

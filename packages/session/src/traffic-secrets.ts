@@ -68,3 +68,21 @@ export function shortRecordKey(secret: Uint8Array): Uint8Array {
 export function recordIv(secret: Uint8Array): Uint8Array {
   return hkdfExpand('sha256', secret, ivLabel, ivBytes)
 }
+
+/**
+ * The nonce of a record or datagram (RFC 8446 §5.3): the IV, which lies in `source` at `offset`, xor the counter as 12
+ * bytes, big-endian. A double counts exactly far beyond any rekey.
+ */
+export function writeNonce(
+  nonce: Uint8Array,
+  source: Uint8Array,
+  offset: number,
+  counter: number,
+): void {
+  for (let i = 0; i < ivBytes; i += 1) nonce[i] = source[offset + i] as number
+  let rest = counter
+  for (let i = ivBytes - 1; rest > 0; i -= 1) {
+    nonce[i] = (nonce[i] as number) ^ (rest % 256)
+    rest = Math.floor(rest / 256)
+  }
+}
